@@ -1,0 +1,120 @@
+import type {Node} from 'jsonc-parser';
+import type {z} from 'zod';
+import {mergeConfigs} from './merge.ts';
+import {findNearestName} from './nearest-name.ts';
+import {findBrokenRules, type BrokenRule, type FieldPath} from './rules.ts';
+import {UserConfigs, type ComponentName, type Configs} from './schema.ts';
+import {isSecretName, mask} from './secrets.ts';
+import type {Problem} from './source-text.ts';
+import {describe, kernelBranchAlias, type UserFile, type WrittenField} from './user-file.ts';
+
+/** The fields that would have an effect only with `source: "git"`. */
+const gitOnlyFields: Partial<Record<ComponentName, readonly string[]>> = {
+  rpi_bootloader: ['firmware_repo'],
+  rpi_kernel: ['kernel_repo', 'branch', kernelBranchAlias],
+};
+
+/** What the fields of a user's file are worth. */
+export interface CheckedFields {
+  /** Without the fields that have a problem. */
+  readonly configs: UserConfigs;
+  /** In no particular order. */
+  readonly problems: readonly Problem[];
+}
+
+/** Checks the values of all fields, one by one and against each other. */
+export function checkFields(file: UserFile, defaults: Configs): CheckedFields {
+  // One problem for each value: the first is the one that explains most.
+  const problems = new Map<Node, Problem>();
+  const wrong = new Set<WrittenField>();
+  for (const field of file.fields) {
+    if (gitOnlyFields[field.component]?.includes(field.name) && !isDefault(field, defaults)) {
+      problems.set(field.value, withoutEffect(file, field));
+      wrong.add(field);
+    }
+  }
+  const value = file.toValue();
+  for (const issue of UserConfigs.safeParse(value).error?.issues ?? []) {
+    const [component, name, index] = issue.path;
+    const field = file.findField(component as ComponentName, String(name));
+    if (field === undefined) {
+      throw new Error(`zod reports a field that is not in the file: ${issue.path.join('.')}`);
+    }
+    const item = typeof index === 'number' ? field.value.children?.[index] : undefined;
+    if (!problems.has(item ?? field.value)) {
+      problems.set(item ?? field.value, wrongValue(field, issue, item));
+      wrong.add(field);
+    }
+  }
+  for (const {component, name} of wrong) {
+    delete value[component]?.[name];
+  }
+  const configs = UserConfigs.parse(value);
+  const {components, requested} = mergeConfigs(defaults, configs);
+  const broken = findBrokenRules(components, requested)
+    // A rule that looked at a default in the place of a wrong value has nothing to say.
+    .filter((rule) => !writtenFields(file, rule).some((field) => wrong.has(field)))
+    .map((rule) => brokenRule(file, rule));
+  return {configs, problems: [...problems.values(), ...broken]};
+}
+
+function withoutEffect(file: UserFile, {component, name, key}: WrittenField): Problem {
+  const twin = {branch: kernelBranchAlias, [kernelBranchAlias]: 'branch'}[name];
+  const other = twin === undefined ? undefined : file.findField(component, twin);
+  const reason =
+    other !== undefined && other.key.offset < key.offset
+      ? `is another name for ${other.name}, which is there too: keep one of them`
+      : 'has an effect only with source: "git", which this version does not build yet: remove it';
+  return {span: key, message: `${component}.${name} ${reason}`};
+}
+
+function wrongValue({component, name, value}: WrittenField, issue: z.core.$ZodIssue, item?: Node): Problem {
+  const node = item ?? value;
+  const path = item === undefined ? `${component}.${name}` : `${component}.${name}[${String(issue.path[2])}]`;
+  const known = issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  const suggestion = node.type === 'string' ? findNearestName(String(node.value), known) : undefined;
+  // The list of what is possible would only distract from a good guess.
+  const message = suggestion !== undefined && known.length > 1 ? `is not a known ${name}` : issue.message;
+  return {
+    span: node,
+    message: `${path} ${message}`,
+    found: show(name, node),
+    ...expectation(issue.message),
+    ...(suggestion === undefined ? {} : {suggestion}),
+  };
+}
+
+function brokenRule(file: UserFile, rule: BrokenRule): Problem {
+  const [component, name] = rule.field;
+  const field = file.findField(component, name);
+  const [nearest] = writtenFields(file, rule);
+  return {
+    span: nearest?.value ?? file.components.get(component) ?? {offset: 0, length: 1},
+    message: `${component}.${name} ${rule.message}`,
+    ...expectation(rule.message),
+    ...(field === undefined ? {} : {found: show(name, field.value)}),
+    ...(rule.suggestion === undefined ? {} : {suggestion: rule.suggestion}),
+  };
+}
+
+/** The fields of a rule that the user wrote, the one to change first. */
+function writtenFields(file: UserFile, {field, others}: BrokenRule): readonly WrittenField[] {
+  const find = ([component, name]: FieldPath) => file.findField(component, name);
+  return [field, ...others].map(find).filter((written) => written !== undefined);
+}
+
+function show(name: string, node: Node): string {
+  return isSecretName(name) ? mask : describe(node);
+}
+
+function expectation(message: string): Pick<Problem, 'expected'> {
+  // What follows a colon is the reason.
+  const expected = /^must be (.+?)(?:: |$)/.exec(message)?.[1];
+  return expected === undefined ? {} : {expected};
+}
+
+/** A copy of the default file is a fine start for one's own, though these fields mean nothing in it yet. */
+function isDefault(field: WrittenField, defaults: Configs): boolean {
+  const fields: Readonly<Record<string, unknown>> = defaults[field.component];
+  return field.value.value === fields[field.name];
+}

@@ -1,0 +1,53 @@
+import {join, resolve} from 'node:path';
+import {checkUserFile} from './check-user-file.ts';
+import {defaultConfigs} from './default-configs.ts';
+import {mergeConfigs} from './merge.ts';
+import {entryExists, readConfigText} from './read-config-text.ts';
+import {componentNames, type ComponentName, type Configs} from './schema.ts';
+
+/** The configuration of a run. */
+export interface ResolvedConfigs {
+  /** Every component with its complete configuration. */
+  readonly components: Configs;
+  /** What the user's file lists, in graph order: what is delivered. All when there is no file. */
+  readonly requested: readonly ComponentName[];
+  /** The user's file, absolute; undefined when there is none. */
+  readonly file: string | undefined;
+}
+
+/**
+ * Reads the user's configuration and combines it with the defaults.
+ *
+ * @param options.file The user's file, which must exist.
+ * @param options.target Without `file`: the folder whose configs.json is read if there is one.
+ * @throws ConfigError with everything that is wrong in the file.
+ */
+export async function loadConfigs(options: {
+  readonly target?: string | undefined;
+  readonly file?: string | undefined;
+}): Promise<ResolvedConfigs> {
+  const file = await findUserFile(options);
+  const defaults = defaultConfigs();
+  if (file === undefined) {
+    return {...mergeConfigs(defaults, {}), requested: componentNames, file};
+  }
+  const user = checkUserFile(await readConfigText(file), defaults);
+  return {...mergeConfigs(defaults, user), file};
+}
+
+async function findUserFile({
+  target,
+  file,
+}: {
+  readonly target?: string | undefined;
+  readonly file?: string | undefined;
+}): Promise<string | undefined> {
+  if (file !== undefined) {
+    return resolve(file);
+  }
+  if (target === undefined) {
+    return undefined;
+  }
+  const inTarget = resolve(join(target, 'configs.json'));
+  return (await entryExists(inTarget)) ? inTarget : undefined;
+}

@@ -1,0 +1,123 @@
+import type {ComponentName, Configs} from './schema.ts';
+import {findSize, formatSize, GiB, MiB} from './size.ts';
+
+/** A field, as component and name. */
+export type FieldPath = readonly [component: ComponentName, field: string];
+
+/** Fields that are right one by one but not together. */
+export interface BrokenRule {
+  /** The field to change. */
+  readonly field: FieldPath;
+  /** The other fields that the rule looked at; one of them may be the only one that the user wrote. */
+  readonly others: readonly FieldPath[];
+  /** The rest of a sentence that starts with the field's name. */
+  readonly message: string;
+  /** A value that would be right. */
+  readonly suggestion?: string;
+}
+
+/** Partitions start and end here, so that they fit the erase blocks of SD cards. */
+const alignment = 4 * MiB;
+/** A smaller FAT partition would have no room for two kernels during an update. */
+const smallestBoot = 64 * MiB;
+/** More only slows down mounting; FAT32 tools differ beyond it. */
+const largestBoot = 2 * GiB;
+const smallestRoot = 256 * MiB;
+/** An MBR partition table ends at 2 TiB; no card comes near. */
+const largestImage = 1024 * GiB;
+
+const portless: readonly string[] = ['armhf-raspbian', 'mips'];
+
+/**
+ * The rules between fields.
+ *
+ * @param requested What the user wants to have; the rules between components hold only for what is delivered.
+ */
+export function findBrokenRules(
+  configs: Configs,
+  requested: readonly ComponentName[],
+): readonly BrokenRule[] {
+  return [
+    ...sizeRules(configs),
+    ...mirrorRule(configs),
+    ...duplicatePackages(configs),
+    ...sharedImageNames(configs),
+    ...(requested.includes('rpi_sd_image') ? sdImageRules(configs) : []),
+  ];
+}
+
+function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
+  const size = findSize(blank_image.size);
+  const bootSize = findSize(blank_image.boot_size);
+  for (const [name, bytes] of [
+    ['size', size],
+    ['boot_size', bootSize],
+  ] as const) {
+    if (bytes !== undefined && bytes % alignment !== 0) {
+      const rounded = Math.max(alignment, Math.floor(bytes / alignment) * alignment);
+      yield {
+        field: ['blank_image', name],
+        others: [],
+        message: 'must be a multiple of 4MiB',
+        suggestion: formatSize(rounded),
+      };
+    }
+  }
+  if (bootSize !== undefined && (bootSize < smallestBoot || bootSize > largestBoot)) {
+    const message = `must be from ${formatSize(smallestBoot)} to ${formatSize(largestBoot)}`;
+    yield {field: ['blank_image', 'boot_size'], others: [], message};
+    return;
+  }
+  if (size !== undefined && size > largestImage) {
+    yield {field: ['blank_image', 'size'], others: [], message: 'must be at most 1TiB (1024GiB)'};
+  }
+  if (size !== undefined && bootSize !== undefined && size < bootSize + smallestRoot) {
+    const message = `must exceed boot_size (${blank_image.boot_size}) by at least ${formatSize(smallestRoot)}`;
+    yield {field: ['blank_image', 'size'], others: [['blank_image', 'boot_size']], message};
+  }
+}
+
+function* mirrorRule({root_fs}: Configs): Iterable<BrokenRule> {
+  if (portless.includes(root_fs.target) && root_fs.mirror === '') {
+    const message = `must be set for target ${root_fs.target}: Debian trixie has no such port`;
+    yield {field: ['root_fs', 'mirror'], others: [['root_fs', 'target']], message};
+  }
+}
+
+function* duplicatePackages({root_fs}: Configs): Iterable<BrokenRule> {
+  const seen = new Set<string>();
+  for (const name of root_fs.packages) {
+    if (seen.has(name)) {
+      const message = `must list each package once: "${name}" is there twice`;
+      yield {field: ['root_fs', 'packages'], others: [], message};
+      return;
+    }
+    seen.add(name);
+  }
+}
+
+/** Two components with one name: the later build would take the name away from the earlier one. */
+function* sharedImageNames(configs: Configs): Iterable<BrokenRule> {
+  const owners = new Map<string, ComponentName>();
+  for (const [name, {image}] of Object.entries(configs) as [ComponentName, {readonly image: string}][]) {
+    const tagged = /:[^/]*$/.test(image) ? image : `${image}:latest`;
+    const owner = owners.get(tagged);
+    if (owner !== undefined) {
+      const message = `must differ from ${owner}.image`;
+      yield {field: [name, 'image'], others: [[owner, 'image']], message};
+    } else {
+      owners.set(tagged, name);
+    }
+  }
+}
+
+function* sdImageRules({root_fs, blank_image}: Configs): Iterable<BrokenRule> {
+  if (root_fs.target !== 'arm64-debian') {
+    const message = 'must be "arm64-debian" when rpi_sd_image is built: it is an image of 64 bits';
+    yield {field: ['root_fs', 'target'], others: [], message};
+  }
+  if (blank_image.device !== 'rpi') {
+    const message = 'must be "rpi" when rpi_sd_image is built: it is an image for the Raspberry Pi';
+    yield {field: ['blank_image', 'device'], others: [], message};
+  }
+}

@@ -1,0 +1,204 @@
+import {z} from 'zod';
+import * as field from './fields.ts';
+import {findBrokenRules} from './rules.ts';
+
+export {parseSize} from './size.ts';
+
+/** What can be written in `root_fs.target`. */
+export const rootFsTargets = [
+  'arm64-debian',
+  'armhf-debian',
+  'armhf-raspbian',
+  'mips',
+  'amd64',
+  'i386',
+] as const;
+
+/** What can be written in `blank_image.device`. */
+export const devices = ['rpi', 'odroid'] as const;
+
+const gitOnly =
+  'Has an effect only with `source: "git"`, which this version does not build yet: leave it out.';
+
+/** The fields that each component has for its build image. */
+const buildImage = {
+  image: field.image().meta({description: 'Name to give to the build image.'}),
+  repo: field
+    .only(
+      'builtin',
+      'must be "builtin": this version builds only from the build images that are built in, not from a git repository',
+    )
+    .meta({
+      description:
+        'Where the build image comes from. This version knows "builtin" only: the build images that come with it.',
+    }),
+};
+
+const source = field
+  .only(
+    'debian',
+    'must be "debian": this version takes the Raspberry Pi files only from Debian packages, not from a git repository',
+  )
+  .meta({
+    description:
+      'Where the files come from. This version knows "debian" only: the packages of the Debian release.',
+  });
+
+const mirror = field
+  .mirror()
+  .meta({description: "Address of the Debian mirror to install from; empty for Debian's own."});
+
+/** The image that all other build images start from. */
+export const BaseImage = z
+  .strictObject({
+    ...buildImage,
+    from: field.pinnedImage().meta({
+      description: 'The Debian image that the base image starts from, pinned by its digest (@sha256:…).',
+    }),
+    mirror,
+  })
+  .meta({description: 'Image used as a base to build all the other build images.'});
+
+/** The root file system without a kernel and without Docker. */
+export const RootFs = z
+  .strictObject({
+    ...buildImage,
+    target: field.oneOf(rootFsTargets).meta({
+      description:
+        'Source of the root file system. Debian trixie has no port for armhf-raspbian and mips: they need a mirror.',
+    }),
+    hostname: field.hostname().meta({description: 'Host name that the system gives itself.'}),
+    groupname: field.groupName().meta({description: "Name of the default user's group."}),
+    username: field.userName().meta({description: 'Name of the default user.'}),
+    password: field
+      .password()
+      .meta({description: "The default user's password, or its crypt hash ($5$…, $6$… or $y$…)."}),
+    version: field
+      .fileVersion()
+      .meta({description: 'Version tag of the file system; a part of the file names.'}),
+    suite: field.suite().meta({description: 'Debian release to install.'}),
+    mirror,
+    packages: field
+      .packageNames()
+      .meta({description: 'Debian packages to install in addition to the base set.'}),
+  })
+  .meta({description: 'Core root file system of the SD image.'});
+
+/** The image file with partitions and nothing in them. */
+export const BlankImage = z
+  .strictObject({
+    ...buildImage,
+    device: field.oneOf(devices).meta({description: 'Device to tailor the partitions for.'}),
+    size: field.size().meta({
+      description:
+        'Size of the whole image: a multiple of 4MiB, at most 1TiB, at least 256MiB more than boot_size. Units: MiB, GiB, MB, GB.',
+    }),
+    boot_size: field.size().meta({
+      description:
+        'Size of the boot partition: a multiple of 4MiB from 64MiB to 2GiB. Units: MiB, GiB, MB, GB.',
+    }),
+  })
+  .meta({description: 'Blank image that holds the partitions of the SD image.'});
+
+/** The firmware that starts the Raspberry Pi. */
+export const RpiBootloader = z
+  .strictObject({
+    ...buildImage,
+    source,
+    firmware_repo: field
+      .gitRepository()
+      .meta({description: `Git repository that holds the boot files. ${gitOnly}`}),
+  })
+  .meta({description: 'Boot files for the Raspberry Pi.'});
+
+/** The kernel, its modules and device trees. */
+export const RpiKernel = z
+  .strictObject({
+    ...buildImage,
+    source,
+    kernel_repo: field.gitRepository().meta({description: `Git repository of the kernel. ${gitOnly}`}),
+    branch: field.gitRef().meta({description: `Branch of kernel_repo to build. ${gitOnly}`}),
+  })
+  .meta({description: 'Raspberry Pi kernel, 64 bits.'});
+
+/** The image to write to an SD card. */
+export const RpiSdImage = z
+  .strictObject({
+    ...buildImage,
+    docker_engine_version: field.packageVersion('debian').meta({
+      description:
+        'Docker engine to install: "debian" for the Debian release\'s own, or an exact package version.',
+    }),
+    docker_compose_version: field.packageVersion('debian', 'none').meta({
+      description:
+        'Docker Compose to install: "debian" for the Debian release\'s own, "none", or an exact package version.',
+    }),
+    docker_machine_version: field
+      .only('none', 'must be "none": Docker Machine has been end-of-life since 2021')
+      .meta({description: 'Docker Machine has been end-of-life since 2021: only "none".'}),
+    version: field
+      .fileVersion()
+      .meta({description: 'Version tag to give the image; a part of the file names.'}),
+  })
+  .meta({description: 'Final SD image for the Raspberry Pi, 64 bits (root_fs.target arm64-debian).'});
+
+/** The schema of each component, in the order of the graph: a component comes after all that it needs. */
+export const componentSchemas = {
+  base_image: BaseImage,
+  root_fs: RootFs,
+  blank_image: BlankImage,
+  rpi_bootloader: RpiBootloader,
+  rpi_kernel: RpiKernel,
+  rpi_sd_image: RpiSdImage,
+} as const;
+
+export type ComponentName = keyof typeof componentSchemas;
+
+/** All components in the order of the graph. */
+export const componentNames = Object.keys(componentSchemas) as readonly ComponentName[];
+
+/** Whether `name` is one of {@link componentNames}. */
+export function isComponentName(name: string): name is ComponentName {
+  return Object.hasOwn(componentSchemas, name);
+}
+
+/** The fields of a component, in the order in which they are documented. */
+export function fieldNames(component: ComponentName): readonly string[] {
+  return Object.keys(componentSchemas[component].shape);
+}
+
+/** Every component with every field, and the rules between the fields of one component. */
+export const Configs = z.strictObject(componentSchemas).superRefine((configs, context) => {
+  for (const {field: path, message} of findBrokenRules(configs, [])) {
+    context.addIssue({code: 'custom', path: [...path], message});
+  }
+});
+
+type Immutable<T> = T extends readonly (infer Item)[]
+  ? readonly Item[]
+  : T extends object
+    ? {readonly [Key in keyof T]: Immutable<T[Key]>}
+    : T;
+
+/** Every component with every field. */
+export type Configs = Immutable<z.infer<typeof Configs>>;
+
+/** What a person writes: any components, any of their fields. */
+export const UserConfigs = z
+  .strictObject({
+    $schema: z.unknown().meta({type: 'string', description: 'Address of this schema, for editors; ignored.'}),
+    base_image: BaseImage.partial(),
+    root_fs: RootFs.partial(),
+    blank_image: BlankImage.partial(),
+    rpi_bootloader: RpiBootloader.partial(),
+    rpi_kernel: RpiKernel.extend({
+      kernel_branch: field
+        .gitRef()
+        .meta({description: `Another name for branch. ${gitOnly}`, deprecated: true}),
+    }).partial(),
+    rpi_sd_image: RpiSdImage.partial(),
+  })
+  .partial();
+
+/** What a person writes: any components, any of their fields. */
+export type UserConfigs = Immutable<z.infer<typeof UserConfigs>>;
