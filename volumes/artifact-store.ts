@@ -1,0 +1,226 @@
+import {StoreEntry, storeFormat, type StoredFile} from './store-entry.ts';
+import {VolumeScriptError, type VolumeHost} from './volume-host.ts';
+
+/** Everything of ours in a volume lies below this folder, so that a mapped folder stays the user's. */
+export const storeFolder = '.hypriotkit';
+
+/** A private folder of one attempt at one step; nobody else reads or writes it. */
+export interface WorkFolder {
+  /** Relative to the volume's root. */
+  readonly path: string;
+}
+
+/** A new entry as `publish` needs it. */
+export interface NewEntry {
+  readonly step: string;
+  readonly fingerprint: string;
+  readonly inputs: unknown;
+  readonly durationMs: number;
+}
+
+/**
+ * Keeps finished steps in a volume and finds them again by fingerprint.
+ *
+ * Layout below `.hypriotkit/`: `index/<fingerprint>.json` (see {@link StoreEntry}), `entries/<fingerprint>/` with the
+ * files, `work/<id>/` for attempts. An entry exists when its index file does; that file is renamed into place after
+ * everything it names. A kill at any moment therefore leaves at most work folders and entry folders without an index
+ * file, which {@link sweep} removes.
+ */
+export class ArtifactStore {
+  readonly #host: VolumeHost;
+  #entries: Map<string, StoreEntry> | undefined;
+
+  constructor(host: VolumeHost) {
+    this.#host = host;
+  }
+
+  /** Every readable entry by fingerprint, as of the last `refresh`. */
+  async entries(): Promise<ReadonlyMap<string, StoreEntry>> {
+    return this.#entries ?? this.refresh();
+  }
+
+  /** Reads the index again: another run may have published or removed entries. */
+  async refresh(): Promise<ReadonlyMap<string, StoreEntry>> {
+    const files = await this.#host.readFolder(`${storeFolder}/index`);
+    const entries = new Map<string, StoreEntry>();
+    for (const [name, content] of files) {
+      const entry = parseEntry(content);
+      // A damaged or foreign index file is no entry: the step then runs again and overwrites it.
+      if (entry !== undefined && name === `${entry.fingerprint}.json`) entries.set(entry.fingerprint, entry);
+    }
+    this.#entries = entries;
+    return entries;
+  }
+
+  async find(fingerprint: string): Promise<StoreEntry | undefined> {
+    return (await this.entries()).get(fingerprint);
+  }
+
+  /** Folder of an entry's files, relative to the volume's root. */
+  pathOf(entry: StoreEntry): string {
+    return `${storeFolder}/entries/${entry.fingerprint}`;
+  }
+
+  /** Reads every byte of an entry's files and returns the names of those that are not what was published. */
+  async findCorrupt(
+    entry: StoreEntry,
+    names = entry.files.map((file) => file.name),
+  ): Promise<readonly string[]> {
+    const wanted = new Map(entry.files.map((file) => [file.name, file]));
+    const output = await this.#host.run(
+      `cd "$1" 2>/dev/null || exit 0; shift
+       for name; do [ -f "$name" ] && sha256sum -- "$name"; done; exit 0`,
+      [this.pathOf(entry), ...names],
+    );
+    const found = new Map(parseDigests(output));
+    return names.filter((name) => found.get(name) !== wanted.get(name)?.sha256);
+  }
+
+  /** Makes an empty work folder. */
+  async openWork(id: string): Promise<WorkFolder> {
+    const path = `${storeFolder}/work/${id}`;
+    await this.#host.run(`mkdir -p ${storeFolder}/index ${storeFolder}/entries && mkdir -p -m 0755 "$1"`, [
+      path,
+    ]);
+    return {path};
+  }
+
+  async discardWork(work: WorkFolder): Promise<void> {
+    await this.#host.run('rm -rf -- "$1"', [work.path]);
+  }
+
+  /** Names of the files that lie directly in a work folder, sorted. */
+  async listWork(work: WorkFolder): Promise<readonly string[]> {
+    const output = await this.#host.run('cd "$1" && find . -mindepth 1 -maxdepth 1 -type f -printf "%f\\n"', [
+      work.path,
+    ]);
+    return output.split('\n').filter(Boolean).sort();
+  }
+
+  /** What `.sha256` companions in a work folder say: digest by name of the file that they speak of. */
+  async readCompanions(work: WorkFolder, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return new Map(
+      parseDigests(await this.#host.run('cd "$1" && shift && cat -- "$@"', [work.path, ...names])),
+    );
+  }
+
+  /** Size and digest of files in a work folder, sorted by name. */
+  async measureWork(work: WorkFolder, names: readonly string[]): Promise<readonly StoredFile[]> {
+    const output = await this.#host.run(
+      `cd "$1" && shift && stat --printf '%s %n\\n' -- "$@" && echo && printf '%s\\0' "$@" | xargs -0 -n 1 -P 2 sha256sum --`,
+      [work.path, ...names],
+    );
+    const [sizes = '', digests = ''] = output.split('\n\n');
+    const sizeOf = new Map(
+      sizes.split('\n').map((line) => [line.slice(line.indexOf(' ') + 1), Number.parseInt(line, 10)]),
+    );
+    return parseDigests(digests)
+      .map(([name, sha256]) => ({name, sizeBytes: sizeOf.get(name) ?? 0, sha256}))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * Moves the files of a work folder into the store and makes them findable, in this order, each by a rename. An
+   * entry with the same fingerprint is replaced.
+   */
+  async publish(work: WorkFolder, files: readonly StoredFile[], entry: NewEntry): Promise<StoreEntry> {
+    const complete: StoreEntry = {
+      format: storeFormat,
+      ...entry,
+      createdAt: new Date().toISOString(),
+      files: [...files],
+    };
+    await this.#host.run(
+      `set -e
+       work=$1 fingerprint=$2 json=$3; shift 3
+       cd ${storeFolder}
+       umask 022
+       mkdir "../$work/.publish"
+       for name; do mv -- "../$work/$name" "../$work/.publish/"; done
+       # Files of a mapped folder belong to its owner, not to the container's root.
+       chown -R --reference=.. "../$work/.publish"
+       printf '%s' "$json" >"../$work/.index"
+       chown --reference=.. "../$work/.index"
+       sync -f "../$work/.index"
+       rm -rf -- "index/$fingerprint.json" "entries/$fingerprint"
+       mv -T -- "../$work/.publish" "entries/$fingerprint"
+       mv -T -- "../$work/.index" "index/$fingerprint.json"
+       rm -rf -- "../$work"`,
+      [work.path, entry.fingerprint, JSON.stringify(complete), ...files.map((file) => file.name)],
+    );
+    (this.#entries ??= new Map()).set(entry.fingerprint, complete);
+    return complete;
+  }
+
+  /** Removes entries. The index goes first: what is half removed must not be found. */
+  async remove(fingerprints: readonly string[]): Promise<void> {
+    await this.#host.run(
+      `cd ${storeFolder} 2>/dev/null || exit 0
+       for f; do rm -f -- "index/$f.json" && rm -rf -- "entries/$f"; done`,
+      fingerprints,
+    );
+    for (const fingerprint of fingerprints) this.#entries?.delete(fingerprint);
+  }
+
+  /** Removes everything of ours from the volume, nothing else. */
+  async destroy(): Promise<void> {
+    await this.#host.run(`rm -rf -- ${storeFolder}`, []);
+    this.#entries = undefined;
+  }
+
+  /** Removes what killed runs left: work folders whose run is not among `liveRuns`, and entry folders without an index file. */
+  async sweep(liveRuns: readonly string[]): Promise<void> {
+    await this.#host.run(
+      `cd ${storeFolder} 2>/dev/null || exit 0
+       for work in work/*; do
+         [ -d "$work" ] || continue
+         run=\${work#work/}; run=\${run%%.*}; live=no
+         for id; do [ "$id" != "$run" ] || live=yes; done
+         [ "$live" = yes ] || rm -rf -- "$work"
+       done
+       for entry in entries/*; do
+         [ -d "$entry" ] || continue
+         [ -e "index/\${entry#entries/}.json" ] || find "$entry" -maxdepth 0 -mmin +1 -exec rm -rf {} +
+       done`,
+      liveRuns,
+    );
+  }
+
+  /** Copies a file out: bytes in order, holes as zeros are not sent. See {@link readSparseStream} for the format. */
+  async readFile(
+    entry: StoreEntry,
+    name: string,
+    onChunk: (chunk: Buffer) => Promise<void> | void,
+  ): Promise<void> {
+    await this.#host.stream(
+      ['perl', '/usr/lib/hypriotkit/sparse-cat', `${this.pathOf(entry)}/${name}`],
+      onChunk,
+    );
+  }
+
+  /** A small text file of an entry. */
+  async readText(entry: StoreEntry, name: string): Promise<string> {
+    return this.#host.run('cat -- "$1"', [`${this.pathOf(entry)}/${name}`]);
+  }
+}
+
+/** Whether an error means that the volume has no room left. */
+export function isStorageFull(error: unknown): boolean {
+  return error instanceof VolumeScriptError && error.isStorageFull;
+}
+
+function parseEntry(content: Buffer): StoreEntry | undefined {
+  try {
+    return StoreEntry.parse(JSON.parse(content.toString('utf8')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lines of sha256sum: digest, two spaces, name. Names that it escapes (a leading backslash) cannot be ours. */
+function parseDigests(output: string): [name: string, sha256: string][] {
+  return output
+    .split('\n')
+    .filter((line) => /^[0-9a-f]{64} [ *]/.test(line))
+    .map((line) => [line.slice(66), line.slice(0, 64)]);
+}

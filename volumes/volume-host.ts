@@ -1,0 +1,39 @@
+/**
+ * What the store needs from where a volume lies: a shell in the volume's root folder, and views of single folders
+ * for containers. Implemented by the engine; the store itself knows no Docker.
+ */
+export interface VolumeHost {
+  /** How the user calls the volume: its name or path. */
+  readonly label: string;
+
+  /**
+   * Runs a POSIX shell script with the volume's root folder as working directory; `args` are `$1`, `$2`, ….
+   *
+   * @returns what it printed to stdout.
+   * @throws VolumeScriptError when it exits with another status than 0.
+   */
+  run(script: string, args: readonly string[]): Promise<string>;
+
+  /** Runs a program there and hands out its stdout as it comes. */
+  stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void>;
+
+  /** Small files of one folder, by name; empty when the folder does not exist. Needs no running container. */
+  readFolder(path: string): Promise<ReadonlyMap<string, Buffer>>;
+}
+
+/** A script in the volume failed: a full disk, a damaged folder. */
+export class VolumeScriptError extends Error {
+  override readonly name = 'VolumeScriptError';
+  readonly status: number;
+  readonly stderr: string;
+
+  constructor(status: number, stderr: string) {
+    super(`exit status ${status}: ${stderr.trim()}`);
+    this.status = status;
+    this.stderr = stderr;
+  }
+
+  get isStorageFull(): boolean {
+    return /No space left on device|Disk quota exceeded/.test(this.stderr);
+  }
+}
