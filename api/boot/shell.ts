@@ -1,0 +1,67 @@
+import {ConsoleError, type SerialConsole} from './serial-console.ts';
+
+/** How long a login or one command may take on the slow emulated machine. */
+const stepTimeoutMs = 120_000;
+
+export interface CommandResult {
+  readonly status: number;
+  readonly output: string;
+}
+
+/** A shell of a logged-in user on a serial console. */
+export class SerialShell {
+  readonly #console: SerialConsole;
+  readonly #signal: AbortSignal | undefined;
+  #count = 0;
+
+  private constructor(console: SerialConsole, signal: AbortSignal | undefined) {
+    this.#console = console;
+    this.#signal = signal;
+  }
+
+  /**
+   * Logs in at a login prompt that the console already shows.
+   *
+   * @throws ConsoleError when the user name or the password is refused.
+   */
+  static async login(
+    console: SerialConsole,
+    username: string,
+    password: string,
+    signal?: AbortSignal,
+  ): Promise<SerialShell> {
+    console.send(`${username}\n`);
+    await console.waitFor(/[Pp]assword: ?$/m, stepTimeoutMs, signal);
+    console.send(`${password}\n`);
+    const [answer] = await console.waitFor(/Login incorrect|[$#] ?$/m, stepTimeoutMs, signal);
+    if (answer === 'Login incorrect') throw new ConsoleError(`the login of "${username}" was refused`);
+    const shell = new SerialShell(console, signal);
+    // A plain shell without line editing, echo and prompt: only what commands print is left.
+    console.send('exec env TERM=dumb PS1= PS2= sh\n');
+    console.send('stty -echo; PS1=; PS2=\n');
+    await shell.run('true');
+    return shell;
+  }
+
+  /** Runs a command and returns what it printed, both streams as one. */
+  async run(command: string, timeoutMs = stepTimeoutMs): Promise<CommandResult> {
+    const id = `hk${this.#count++}`;
+    // The marks are put together by printf, so that an echo of the command is not taken for its result. The command
+    // travels as an argument of eval: whatever it is, the mark behind it is reached.
+    const quoted = `'${command.replaceAll("'", "'\\''")}'`;
+    this.#console.send(
+      `printf '%s-%s\\n' ${id} begin; (eval ${quoted}) </dev/null 2>&1; printf '\\n%s-%s-%s\\n' ${id} end "$?"\n`,
+    );
+    await this.#console.waitFor(new RegExp(`^${id}-begin\\r?\\n`, 'm'), timeoutMs, this.#signal);
+    const [text, status] = await this.#console.waitFor(
+      new RegExp(`[^]*?${id}-end-(\\d+)`),
+      timeoutMs,
+      this.#signal,
+    );
+    const output = text
+      .slice(0, text.lastIndexOf(`${id}-end`))
+      .replaceAll('\r', '')
+      .trim();
+    return {status: Number(status), output};
+  }
+}

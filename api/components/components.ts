@@ -1,0 +1,43 @@
+import {componentNames, type ComponentName, type Configs} from '../../configs/schema.ts';
+import {findNearestName} from '../../configs/nearest-name.ts';
+import {PipelineError} from '../errors.ts';
+import {blankImageSteps} from './blank-image.ts';
+import {rootFsSteps} from './root-fs.ts';
+import {rpiBootloaderSteps} from './rpi-bootloader.ts';
+import {rpiKernelSteps} from './rpi-kernel.ts';
+import {rpiSdImageSteps} from './rpi-sd-image.ts';
+import type {Step} from './step.ts';
+
+/** The step that every other one needs: it makes an image, not artifacts, so it is no container run. */
+export const baseImageStep = 'base_image';
+
+/** Every step of every component for one configuration. */
+export function allSteps(configs: Configs): Step[] {
+  return [
+    ...rootFsSteps(configs),
+    ...blankImageSteps(configs),
+    ...rpiBootloaderSteps(configs),
+    ...rpiKernelSteps(configs),
+    ...rpiSdImageSteps(configs),
+  ];
+}
+
+/**
+ * Checks component names that a user gave.
+ *
+ * @throws PipelineError `USAGE` naming the unknown one and the known ones.
+ */
+export function parseComponentNames(names: readonly string[]): ComponentName[] {
+  for (const name of names) {
+    if (!(componentNames as readonly string[]).includes(name)) {
+      const suggestion = findNearestName(name, componentNames);
+      throw new PipelineError('USAGE', `there is no component "${name}"`, {
+        hint:
+          suggestion === undefined
+            ? `The components are ${componentNames.join(', ')}.`
+            : `Did you mean "${suggestion}"?`,
+      });
+    }
+  }
+  return componentNames.filter((name) => names.includes(name));
+}

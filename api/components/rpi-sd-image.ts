@@ -1,0 +1,64 @@
+import type {Configs} from '../../configs/schema.ts';
+import {archiveSettings, identitySettings, rootFsArchitecture} from './root-fs.ts';
+import {bootloaderArtifact} from './rpi-bootloader.ts';
+import {gibibyte, withDigest, type Step} from './step.ts';
+
+export function rpiSdImageSteps(configs: Configs): Step[] {
+  const config = configs.rpi_sd_image;
+  const image = `hypriotos-rpi64-${config.version}.img`;
+  const common = {
+    component: 'rpi_sd_image',
+    contract: 1,
+    buildImage: 'rpi_sd_image',
+    imageName: config.image,
+  } as const;
+  return [
+    {
+      ...common,
+      name: 'rpi_sd_image.docker',
+      description: 'Docker engine and compose',
+      command: ['/builder/docker.sh'],
+      settings: [
+        ...archiveSettings(configs),
+        {
+          field: 'rpi_sd_image.docker_engine_version',
+          variable: 'DOCKER_ENGINE_VERSION',
+          value: config.docker_engine_version,
+        },
+        {
+          field: 'rpi_sd_image.docker_compose_version',
+          variable: 'DOCKER_COMPOSE_VERSION',
+          value: config.docker_compose_version,
+        },
+      ],
+      inputs: ['root_fs.packages'],
+      outputs: [
+        {name: 'rootfs-docker.tar.zst', delivered: false},
+        {name: 'packages.tsv', delivered: false},
+      ],
+      network: true,
+      executes: rootFsArchitecture(configs),
+      memoryBytes: 2 * gibibyte,
+    },
+    {
+      ...common,
+      name: 'rpi_sd_image',
+      description: `SD card image ${image}`,
+      command: ['/builder/build.sh'],
+      settings: [
+        ...identitySettings(configs),
+        {field: 'rpi_sd_image.version', variable: 'VERSION', value: config.version},
+        {
+          field: 'blank_image.device',
+          variable: 'RAW_IMAGE_ARTIFACT',
+          value: `${configs.blank_image.device}-raw.img.zip`,
+        },
+        {field: 'rpi_bootloader', variable: 'BOOTLOADER_ARTIFACT', value: bootloaderArtifact},
+      ],
+      inputs: ['rpi_sd_image.docker', 'blank_image', 'rpi_bootloader', 'rpi_kernel'],
+      outputs: [image, `${image}.zip`, `${image}.zst`, `${image}.bmap`].flatMap(withDigest),
+      network: false,
+      memoryBytes: 3 * gibibyte,
+    },
+  ];
+}

@@ -1,0 +1,56 @@
+import type {ComponentName} from '../../configs/schema.ts';
+
+/** One setting of a step: an environment variable of its container, and the configuration field it comes from. */
+export interface Setting {
+  /** As in `root_fs.hostname`; names the input when it changes. */
+  readonly field: string;
+  readonly variable: string;
+  readonly value: string;
+  /** Kept out of the store's records and of every message; only its digest is compared. */
+  readonly secret?: boolean;
+}
+
+/** A file, or one file out of a pattern, that a step must leave in its work folder. */
+export interface Output {
+  /** A name, or a pattern with one `*`, which must then match exactly one file. */
+  readonly name: string;
+  /** Copied to the target when its component is delivered; otherwise only for other steps. */
+  readonly delivered: boolean;
+}
+
+/**
+ * One container run of a component: what it needs, what it is told, what it makes. Data only; `docs/build-images.md`
+ * describes the contract from the container's side.
+ */
+export interface Step {
+  /** The component's name for its last step, `component.part` for those before. */
+  readonly name: string;
+  readonly component: ComponentName;
+  /** For people, in a few words. */
+  readonly description: string;
+  /** Raise it when the meaning of inputs or outputs changes without a change of the build image. */
+  readonly contract: number;
+  /** Folder below `build-images/`. */
+  readonly buildImage: string;
+  /** The name that the user's configuration gives to the build image. */
+  readonly imageName: string;
+  readonly command: readonly string[];
+  readonly settings: readonly Setting[];
+  /** Steps whose outputs are mounted at `/inputs/<step>`. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly Output[];
+  readonly network: boolean;
+  /** Debian architecture of programs that it executes, when it executes any but its own. */
+  readonly executes?: string;
+  readonly memoryBytes: number;
+}
+
+/** A file with its `.sha256` companion, as Hypriot's repositories make them. */
+export function withDigest(name: string): Output[] {
+  return [
+    {name, delivered: true},
+    {name: `${name}.sha256`, delivered: true},
+  ];
+}
+
+export const gibibyte = 1024 ** 3;

@@ -1,0 +1,24 @@
+/** Every label that hypriotkit puts on what it makes. All clean-up goes by label, never by name. */
+export const label = {
+  /** Id of the run that made it. */
+  run: 'org.hypriotkit.run',
+  /** What a container is for: `attendant`, `step`, `binfmt`, `probe`, `boot`. */
+  role: 'org.hypriotkit.role',
+  /** Id of the volume that the run works on. */
+  volume: 'org.hypriotkit.volume',
+  /** The step that a container or a work folder belongs to. */
+  step: 'org.hypriotkit.step',
+  /** Who runs it, for messages to others: `user@host, process 123`. */
+  owner: 'org.hypriotkit.owner',
+  /** On images: what a build image is, as `base_image`. */
+  image: 'org.hypriotkit.image',
+  /** On the base image: digest over its packages and its build context. */
+  identity: 'org.hypriotkit.identity',
+  /** On the base image: date of the package archive, in seconds since 1970. */
+  archiveDate: 'org.hypriotkit.archive-date',
+  /** On named artifact volumes; the key is that of hypriot-kit. */
+  content: 'content',
+} as const;
+
+/** Value of {@link label.content} on every artifact volume. */
+export const contentLabelValue = 'hypriot-os';

@@ -1,0 +1,223 @@
+import {randomBytes} from 'node:crypto';
+import {hostname, userInfo} from 'node:os';
+import {Readable, type Duplex} from 'node:stream';
+import type {VolumeHost} from '../../volumes/volume-host.ts';
+import {VolumeScriptError} from '../../volumes/volume-host.ts';
+import type {DockerConnection, EngineInfo} from '../docker/client.ts';
+import {DockerContainers, type DockerContainer} from '../docker/containers.ts';
+import {DockerImages} from '../docker/images.ts';
+import {label} from '../docker/labels.ts';
+import {readTarFiles, writeTar} from '../docker/tar.ts';
+import {DockerVolumes} from '../docker/volumes.ts';
+import {PipelineError} from '../errors.ts';
+import type {VolumeReference} from './volume-reference.ts';
+
+/** Where the attendant sees the whole volume. */
+const volumeRoot = '/volume';
+
+/** An image of nothing: containers of it are never started, only used to read a volume. */
+const scratchImage = {repository: 'hypriotkit/scratch', tag: '1'};
+
+/**
+ * One run's hold on an engine and a volume.
+ *
+ * Everything that a run makes in the engine carries its id as a label. Its *attendant* is a small container that has
+ * the whole volume and does the store's file work; its stdin is held by this process, so it ends when this process
+ * does, even by SIGKILL. A run is therefore alive exactly as long as its attendant runs, and what belongs to a dead
+ * run may be removed by anybody.
+ */
+export class EngineSession implements VolumeHost {
+  readonly engine: EngineInfo;
+  readonly images: DockerImages;
+  readonly containers: DockerContainers;
+  readonly volumes: DockerVolumes;
+  readonly volume: VolumeReference;
+  readonly runId = randomBytes(6).toString('hex');
+  readonly label: string;
+  #baseImage: string | undefined;
+  #attendant: Promise<DockerContainer> | undefined;
+  #rootView: Promise<string> | undefined;
+  readonly #views = new Set<string>();
+  readonly #held: Duplex[] = [];
+  readonly #once = new Map<string, Promise<void>>();
+  readonly #owned = new Set<DockerContainer>();
+
+  constructor(connection: DockerConnection, volume: VolumeReference) {
+    this.engine = connection.engine;
+    this.images = new DockerImages(connection.docker);
+    this.containers = new DockerContainers(connection.docker);
+    this.volumes = new DockerVolumes(connection.docker);
+    this.volume = volume;
+    this.label = volume.label;
+  }
+
+  /** Labels of everything that this run makes. */
+  labels(role: string): Record<string, string> {
+    return {
+      [label.run]: this.runId,
+      [label.role]: role,
+      [label.volume]: this.volume.id,
+      [label.owner]: owner(),
+    };
+  }
+
+  /** Does something at most once in this run, however many steps ask for it. */
+  once(what: string, action: () => Promise<void>): Promise<void> {
+    const started = this.#once.get(what) ?? action();
+    this.#once.set(what, started);
+    return started;
+  }
+
+  /** Tells the session which image its attendant runs; nothing in the volume can be changed before. */
+  useBaseImage(reference: string): void {
+    this.#baseImage = reference;
+  }
+
+  async run(script: string, args: readonly string[]): Promise<string> {
+    const attendant = await this.#startedAttendant();
+    const {status, stdout, stderr} = await attendant.exec(['sh', '-c', script, 'sh', ...args], {
+      workingDirectory: volumeRoot,
+    });
+    if (status !== 0) throw new VolumeScriptError(status, stderr);
+    return stdout.toString('utf8');
+  }
+
+  async stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void> {
+    const attendant = await this.#startedAttendant();
+    const {status, stderr} = await attendant.exec(command, {workingDirectory: volumeRoot, onStdout: onChunk});
+    if (status !== 0) throw new VolumeScriptError(status, stderr);
+  }
+
+  /** Unpacks a tar into a folder of the volume. */
+  async writeArchive(path: string, tar: Readable): Promise<void> {
+    const attendant = await this.#startedAttendant();
+    await attendant.writeArchive(`${volumeRoot}/${path}`, tar);
+  }
+
+  async readFolder(path: string): Promise<ReadonlyMap<string, Buffer>> {
+    await using reader = await this.createIdle(
+      'probe',
+      scratchImage.repository + ':' + scratchImage.tag,
+      true,
+    );
+    try {
+      return await readTarFiles(await reader.readArchive(`${volumeRoot}/${path}`));
+    } catch (error) {
+      if ((error as {statusCode?: number}).statusCode === 404) return new Map();
+      throw error;
+    }
+  }
+
+  /** A container that is never started: to read its image's files, or the volume. */
+  async createIdle(role: string, image: string, withVolume: boolean): Promise<DockerContainer> {
+    if (image.startsWith(`${scratchImage.repository}:`)) await this.#ensureScratchImage();
+    const container = await this.containers.create({
+      image,
+      command: ['none'],
+      network: 'none',
+      labels: this.labels(role),
+      mounts: withVolume ? [{volume: await this.#root(), target: volumeRoot, readOnly: false}] : [],
+    });
+    return this.own(container);
+  }
+
+  /** Takes responsibility for a container: `close` removes it if nobody did before. */
+  own(container: DockerContainer | undefined): DockerContainer {
+    if (container === undefined) throw new Error('a container without a name cannot be in conflict');
+    this.#owned.add(container);
+    return container;
+  }
+
+  /** Keeps a container's stdin open until the session closes; an open connection would keep the process alive. */
+  hold(stdin: Duplex): void {
+    stdin.on('error', () => undefined);
+    this.#held.push(stdin);
+  }
+
+  /** Makes a volume that shows one folder of this run's volume, for a mount of a step. */
+  async createView(path: string): Promise<string> {
+    const name = `hypriotkit-view-${this.runId}-${randomBytes(4).toString('hex')}`;
+    await this.volumes.createView(name, `${await this.#rootPath()}/${path}`, this.labels('view'));
+    this.#views.add(name);
+    return name;
+  }
+
+  async removeView(name: string): Promise<void> {
+    if (await this.volumes.remove(name)) this.#views.delete(name);
+  }
+
+  /** Removes everything that this run made in the engine. */
+  async close(): Promise<void> {
+    const attendant = await this.#attendant?.catch(() => undefined);
+    // The attendant last: as long as it runs, nobody takes the rest for left over.
+    await Promise.all(
+      [...this.#owned].filter((container) => container !== attendant).map((container) => container.remove()),
+    );
+    await attendant?.remove();
+    for (const stdin of this.#held) stdin.destroy();
+    await Promise.all([...this.#views].map((view) => this.volumes.remove(view)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #ensureScratchImage(): Promise<void> {
+    const name = `${scratchImage.repository}:${scratchImage.tag}`;
+    if (await this.images.find(name)) return;
+    const tar = await writeTar([]);
+    await this.images.importTar(Readable.from([tar]), scratchImage.repository, scratchImage.tag, [
+      `LABEL ${label.image}=scratch`,
+    ]);
+  }
+
+  /** Name of a volume that shows the root folder of the run's volume. */
+  #root(): Promise<string> {
+    if (this.volume.kind === 'named') return Promise.resolve(this.volume.name);
+    return (this.#rootView ??= this.createView(''));
+  }
+
+  async #rootPath(): Promise<string> {
+    if (this.volume.kind === 'folder') return this.volume.path;
+    const found = await this.volumes.find(this.volume.name);
+    if (found === undefined)
+      throw new PipelineError('VOLUME_NOT_FOUND', `the volume ${this.label} has been removed`);
+    // A volume that is itself a view of a folder (driver option `device`) shows its content only while it is mounted.
+    return found.options['o']?.includes('bind') && found.options['device']
+      ? found.options['device']
+      : found.mountpoint;
+  }
+
+  #startedAttendant(): Promise<DockerContainer> {
+    return (this.#attendant ??= this.#startAttendant());
+  }
+
+  async #startAttendant(): Promise<DockerContainer> {
+    if (this.#baseImage === undefined)
+      throw new Error('the base image must be known before the volume is changed');
+    const attendant = this.own(
+      await this.containers.create({
+        image: this.#baseImage,
+        command: ['sh', '-c', 'cat >/dev/null'],
+        network: 'none',
+        stdin: true,
+        labels: this.labels('attendant'),
+        mounts: [{volume: await this.#root(), target: volumeRoot, readOnly: false}],
+      }),
+    );
+    // Held open, never written to: its end is what tells the container that this process is gone.
+    this.hold(await attendant.attachStdin());
+    await attendant.start();
+    return attendant;
+  }
+}
+
+function owner(): string {
+  let user = 'somebody';
+  try {
+    user = userInfo().username;
+  } catch {
+    // A user id without an entry in the password file, as in many CI containers.
+  }
+  return `${user}@${hostname()}, process ${process.pid}`;
+}

@@ -1,0 +1,43 @@
+import {label} from '../docker/labels.ts';
+import type {EngineSession} from './session.ts';
+
+/** A container or view younger than this may belong to a run whose attendant has not started yet. */
+const graceMs = 10 * 60_000;
+
+/**
+ * Removes the containers and views of runs that are gone.
+ *
+ * @returns ids of the runs that are alive, this one included, for the store's own sweep.
+ */
+export async function removeStaleRuns(session: EngineSession): Promise<readonly string[]> {
+  const containers = await session.containers.list(label.run);
+  const live = new Set([session.runId]);
+  for (const container of containers) {
+    if (container.labels[label.role] === 'attendant' && container.running)
+      live.add(container.labels[label.run] ?? '');
+  }
+  // A run that had an attendant and lost it is dead at once; one that never had any is given time to start.
+  const hadAttendant = new Set(
+    containers
+      .filter((found) => found.labels[label.role] === 'attendant')
+      .map((found) => found.labels[label.run]),
+  );
+  const isStale = (labels: Readonly<Record<string, string>>, createdAt: Date | undefined) => {
+    const run = labels[label.run] ?? '';
+    if (live.has(run)) return false;
+    return hadAttendant.has(run) || createdAt === undefined || Date.now() - createdAt.getTime() > graceMs;
+  };
+  await Promise.all(
+    containers
+      .filter((found) => isStale(found.labels, found.createdAt))
+      .map((found) => session.containers.get(found.id).remove()),
+  );
+  const views = await session.volumes.list(label.run);
+  // The engine refuses to remove a view that a container still uses.
+  await Promise.all(
+    views
+      .filter((view) => isStale(view.labels, view.createdAt))
+      .map((view) => session.volumes.remove(view.name)),
+  );
+  return [...live];
+}

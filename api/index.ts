@@ -1,0 +1,20 @@
+/**
+ * The library behind the `hypriotkit` command.
+ *
+ * @example
+ * import {build} from 'hypriotkit';
+ * const {delivered} = await build({target: './out', onEvent: (event) => console.error(event.type)});
+ */
+export type * from './options.ts';
+export {defaultVolume} from './options.ts';
+export type * from './events/event.ts';
+export type * from './events/step-failure.ts';
+export {PipelineError} from './errors.ts';
+export type {ErrorCode} from './errors.ts';
+export {build} from './pipeline/build.ts';
+export {plan, status} from './pipeline/inspect.ts';
+export {clean} from './pipeline/clean.ts';
+export {destroyVolume, ensureImage, ensureVolume, getVolumeContent, upgradeImage} from './pipeline/volume.ts';
+export type {ImageOptions} from './pipeline/volume.ts';
+export {bootImage} from './boot/boot-image.ts';
+export {doctor} from './engine/doctor.ts';

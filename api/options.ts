@@ -1,0 +1,126 @@
+import type {Artifact, DeliveredArtifact, EventListener, PlannedStep, Verbosity} from './events/event.ts';
+
+/** Where artifacts are kept when nothing else is said. */
+export const defaultVolume = 'hypriot-artifacts';
+
+export interface EngineOptions {
+  /**
+   * Address of the engine as in `DOCKER_HOST`. By default `DOCKER_HOST`, the current Docker context, the system's
+   * socket and the rootless socket are tried in this order.
+   */
+  readonly host?: string;
+}
+
+export interface CommonOptions extends EngineOptions {
+  /** A named volume (default `hypriot-artifacts`), or the path of a folder on the engine's machine (starts with `/`, `./` or `../`). */
+  readonly volume?: string;
+  readonly onEvent?: EventListener;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConfigOptions {
+  /** Folder that receives the artifacts and whose `configs.json`, if there is one, is merged over the defaults. */
+  readonly target?: string;
+  /** A configs.json that lies elsewhere; replaces the one in `target`. */
+  readonly config?: string;
+}
+
+export interface BuildOptions extends CommonOptions, ConfigOptions {
+  /** An image to use as base image, pulled when absent, instead of making one as `base_image` says. */
+  readonly image?: string;
+  readonly verbosity?: Verbosity;
+  /** What to build and deliver; by default what the user's configs.json lists, or everything. */
+  readonly components?: readonly string[];
+  /** False: never register an emulator with the engine's kernel, fail where one is needed; default true. */
+  readonly registerBinfmt?: boolean;
+  /** Containers to run at once; default: the engine's CPUs, at most 4. */
+  readonly jobs?: number;
+}
+
+export interface BuildResult {
+  readonly volume: string;
+  /** Every artifact of the requested components, in graph order. */
+  readonly artifacts: readonly Artifact[];
+  /** What lies in the target; empty without a target. */
+  readonly delivered: readonly DeliveredArtifact[];
+  readonly durationMs: number;
+}
+
+export interface Plan {
+  readonly volume: string;
+  readonly steps: readonly PlannedStep[];
+}
+
+/** One finished step in the store. */
+export interface StoredStep {
+  readonly step: string;
+  readonly fingerprint: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly sizeBytes: number;
+  readonly artifacts: readonly Artifact[];
+}
+
+export interface VolumeStatus {
+  readonly volume: string;
+  readonly exists: boolean;
+  readonly sizeBytes: number;
+  /** Newest first. */
+  readonly entries: readonly StoredStep[];
+}
+
+/** One check of `doctor`. */
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: 'ok' | 'warning' | 'failed';
+  /** What was found. */
+  readonly detail: string;
+  /** The exact command or change that repairs it. */
+  readonly fix?: string;
+}
+
+export interface BootOptions extends CommonOptions, ConfigOptions {
+  /** Path of an `.img`; by default the image of the last build in the target, else in the volume. */
+  readonly image?: string;
+  /** Shell commands that must exit 0 inside the booted system, besides the default assertions. */
+  readonly assertions?: readonly string[];
+  /** Credentials for the serial console; by default those of `root_fs` in the configuration. */
+  readonly username?: string;
+  readonly password?: string;
+  /** Seconds until a boot that has not succeeded counts as failed; default 600. */
+  readonly timeoutSeconds?: number;
+  /** Called with each line of the serial console. */
+  readonly onConsole?: (line: string) => void;
+  /** Keep the machine running and hand its console over when the assertions hold. */
+  readonly attach?: (console: {
+    readonly output: NodeJS.ReadableStream;
+    readonly input: NodeJS.WritableStream;
+  }) => Promise<void>;
+}
+
+export interface BootAssertion {
+  readonly name: string;
+  readonly passed: boolean;
+  /** What the command printed. */
+  readonly output: string;
+}
+
+export interface BootResult {
+  readonly image: string;
+  /** Seconds from the start of the emulated machine to its login prompt. */
+  readonly loginSeconds: number;
+  readonly assertions: readonly BootAssertion[];
+  readonly passed: boolean;
+}
+
+export interface CleanOptions extends CommonOptions {
+  /** Only the stored artifacts of these components; by default the whole volume and the build images. */
+  readonly components?: readonly string[];
+}
+
+export interface CleanResult {
+  readonly volume: string;
+  /** What was removed, one line each for people. */
+  readonly removed: readonly string[];
+  readonly freedBytes: number;
+}

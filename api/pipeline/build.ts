@@ -1,0 +1,247 @@
+import {loadConfigs, type ResolvedConfigs} from '../../configs/load-config.ts';
+import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {baseImageStep} from '../components/components.ts';
+import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
+import {ensureSessionVolume, openSession} from '../engine/open-session.ts';
+import type {EngineSession} from '../engine/session.ts';
+import {removeStaleRuns} from '../engine/stale-runs.ts';
+import {PipelineError} from '../errors.ts';
+import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
+import type {StepFailure} from '../events/step-failure.ts';
+import type {BuildOptions, BuildResult} from '../options.ts';
+import {packageVersion} from '../version.ts';
+import {deliver, prepareTarget} from './deliver.ts';
+import {artifactsOf, Executor} from './executor.ts';
+import {planSteps} from './plan-steps.ts';
+import {writeProvenance} from './provenance.ts';
+import type {RunContext} from './run-context.ts';
+import {matchesOutput} from './run-step.ts';
+import {selectSteps, type Selection} from './select-steps.ts';
+import {sourceDateEpoch} from './source-date-epoch.ts';
+import {filterByVerbosity} from './verbosity.ts';
+
+/** More containers at once than this gain nothing: the graph is not wider. */
+const mostJobs = 4;
+
+/**
+ * Builds what the configuration asks for into the volume, and copies it to the target when there is one.
+ *
+ * @throws PipelineError `BUILD_FAILED` with the steps' failures, `INTERRUPTED`, or why the build could not start.
+ * @throws ConfigError for a configs.json with mistakes; nothing has been built then.
+ *
+ * @example
+ * const {delivered} = await build({target: './out', components: ['rpi_sd_image']});
+ */
+export async function build(options: BuildOptions = {}): Promise<BuildResult> {
+  const startedMs = Date.now();
+  const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
+  const resolved = await loadConfigs(configLocation(options));
+  const selection = selectSteps(resolved, options.components);
+  const epochFromUser = sourceDateEpoch(process.env);
+  const jobs = checkJobs(options.jobs);
+  const session = await openSession(options);
+  // In a mapped folder the artifacts are expected to be seen, so without a target it is the target.
+  const wantedTarget = options.target ?? (session.volume.kind === 'folder' ? session.volume.path : undefined);
+  const folder = wantedTarget === undefined ? undefined : await prepareTarget(wantedTarget);
+  let outcome: 'done' | 'failed' | 'interrupted' = 'failed';
+  try {
+    await ensureSessionVolume(session);
+    emit({
+      type: 'run-started',
+      volume: session.label,
+      engine: `${session.engine.name} (${session.engine.version}, ${session.engine.architecture})`,
+      steps: [baseImageStep, ...selection.steps.map((step) => step.name)],
+      jobs: jobs ?? Math.min(session.engine.cpus, mostJobs),
+    });
+    const run = new BuildRun({options, resolved, selection, session, emit, jobs, epochFromUser, folder});
+    const result = await run.run();
+    outcome = 'done';
+    return {...result, durationMs: Date.now() - startedMs};
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    outcome = 'interrupted';
+    throw new PipelineError('INTERRUPTED', 'stopped; finished steps are kept', {cause: error});
+  } finally {
+    await session.close();
+    emit({type: 'run-finished', outcome, durationMs: Date.now() - startedMs});
+  }
+}
+
+/** Where `loadConfigs` should look. */
+export function configLocation(options: {target?: string; config?: string}): {
+  target?: string;
+  file?: string;
+} {
+  return {
+    ...(options.target !== undefined && {target: options.target}),
+    ...(options.config !== undefined && {file: options.config}),
+  };
+}
+
+function checkJobs(jobs: number | undefined): number | undefined {
+  if (jobs !== undefined && !(Number.isInteger(jobs) && jobs >= 1)) {
+    throw new PipelineError('USAGE', `jobs must be a whole number of at least 1, not ${jobs}`);
+  }
+  return jobs;
+}
+
+interface BuildRunOptions {
+  readonly options: BuildOptions;
+  readonly resolved: ResolvedConfigs;
+  readonly selection: Selection;
+  readonly session: EngineSession;
+  readonly emit: (event: PipelineEvent) => void;
+  readonly jobs: number | undefined;
+  readonly epochFromUser: number | undefined;
+  readonly folder: string | undefined;
+}
+
+/** One run, from the base image to the target. */
+class BuildRun {
+  readonly #given: BuildRunOptions;
+  readonly #store: ArtifactStore;
+  readonly #signal: AbortSignal;
+
+  constructor(given: BuildRunOptions) {
+    this.#given = given;
+    this.#store = new ArtifactStore(given.session);
+    this.#signal = given.options.signal ?? new AbortController().signal;
+  }
+
+  async run(): Promise<Omit<BuildResult, 'durationMs'>> {
+    const {session, selection, options, folder, epochFromUser} = this.#given;
+    const baseImage = await this.#ensureBaseImage();
+    session.useBaseImage(baseImage.reference);
+    const context: RunContext = {
+      session,
+      store: this.#store,
+      baseImage,
+      epoch: epochFromUser ?? baseImage.archiveDate,
+      mayRegisterBinfmt: options.registerBinfmt ?? true,
+      emit: this.#given.emit,
+      signal: this.#signal,
+    };
+    let entries = await this.#execute(context);
+    let delivered: DeliveredArtifact[] = [];
+    if (folder !== undefined) {
+      try {
+        delivered = await this.#deliver(entries, context, folder);
+      } catch (error) {
+        if (!(error instanceof PipelineError) || error.code !== 'ARTIFACT_CORRUPT') throw error;
+        this.#given.emit({type: 'notice', level: 'warning', message: `${error.message}; it is built again`});
+        entries = await this.#execute(context, true);
+        delivered = await this.#deliver(entries, context, folder);
+      }
+    }
+    const requested = new Set<string>(selection.requested);
+    const artifacts = selection.steps
+      .filter((step) => requested.has(step.component))
+      .flatMap((step) =>
+        artifactsOf(entries.get(step.name) as StoreEntry).filter((file) => isDelivered(step, file.name)),
+      );
+    return {volume: session.label, artifacts, delivered};
+  }
+
+  async #ensureBaseImage(): Promise<BaseImage> {
+    const {session, resolved, options, emit} = this.#given;
+    const startedMs = Date.now();
+    const work = {done: false};
+    emit({type: 'step-started', step: baseImageStep, description: 'build tools', reasons: []});
+    try {
+      const baseImage = await ensureBaseImage(
+        session,
+        {configs: resolved.components, image: options.image},
+        (message) => {
+          work.done = true;
+          emit({type: 'step-progress', step: baseImageStep, message});
+        },
+        (line) => emit({type: 'step-output', step: baseImageStep, stream: 'stdout', line}),
+        this.#signal,
+      );
+      emit({
+        type: 'step-finished',
+        step: baseImageStep,
+        outcome: work.done ? 'built' : 'hit',
+        durationMs: Date.now() - startedMs,
+        artifacts: [],
+      });
+      return baseImage;
+    } catch (error) {
+      if (error instanceof PipelineError && !this.#signal.aborted) {
+        const failure: StepFailure = {
+          reason: 'image-build-failed',
+          step: baseImageStep,
+          message: error.message,
+          ...(error.hint !== undefined && {hint: error.hint}),
+          tail: (error.cause as {tail?: readonly string[]} | undefined)?.tail ?? [],
+        };
+        emit({type: 'step-failed', step: baseImageStep, durationMs: Date.now() - startedMs, failure});
+        throw new PipelineError('BUILD_FAILED', 'base_image failed', {cause: error, failures: [failure]});
+      }
+      throw error;
+    }
+  }
+
+  /** Runs what has to run and returns the entry of every step. */
+  async #execute(context: RunContext, verifyAll = false): Promise<ReadonlyMap<string, StoreEntry>> {
+    const {selection, session, jobs} = this.#given;
+    const live = await removeStaleRuns(session);
+    const plan = await planSteps(selection.steps, this.#store, context);
+    const running = new Set(plan.filter((step) => step.action === 'run').map((step) => step.step));
+    if (running.size > 0) await this.#store.sweep(live);
+    // A hit is read only where something runs on it; what is delivered is verified while it is copied.
+    const used = new Set(
+      selection.steps
+        .filter((step) => verifyAll || running.has(step.name))
+        .flatMap((step) => [step.name, ...step.inputs]),
+    );
+    const reasons = new Map(plan.map((step) => [step.step, step.reasons]));
+    const executor = new Executor(selection.steps, jobs ?? Math.min(session.engine.cpus, mostJobs), {
+      context,
+      mustVerify: (step) => used.has(step) || verifyAll,
+      reasons: (step) => reasons.get(step) ?? [],
+    });
+    const outcomes = await executor.execute();
+    const entries = new Map<string, StoreEntry>();
+    const failures: StepFailure[] = [];
+    for (const [name, outcome] of outcomes) {
+      if (outcome.ok) entries.set(name, outcome.entry);
+      else if (outcome.failure.reason !== 'cancelled') failures.push(outcome.failure);
+    }
+    if (failures.length > 0) {
+      const names = failures.map((failure) => failure.step).join(', ');
+      throw new PipelineError('BUILD_FAILED', `${names} failed`, {failures});
+    }
+    return entries;
+  }
+
+  async #deliver(
+    entries: ReadonlyMap<string, StoreEntry>,
+    context: RunContext,
+    folder: string,
+  ): Promise<DeliveredArtifact[]> {
+    const {selection, session, resolved, emit} = this.#given;
+    const requested = new Set<string>(selection.requested);
+    const delivered: DeliveredArtifact[] = [];
+    for (const step of selection.steps) {
+      const entry = entries.get(step.name);
+      if (entry === undefined || !requested.has(step.component)) continue;
+      const files = entry.files.filter((file) => isDelivered(step, file.name));
+      delivered.push(...(await deliver(this.#store, entry, files, folder, emit, this.#signal)));
+    }
+    await writeProvenance(folder, this.#store, {
+      baseImage: context.baseImage,
+      epoch: context.epoch,
+      engine: session.engine,
+      configs: resolved.components,
+      entries: [...entries.values()],
+      version: packageVersion(),
+    });
+    return delivered;
+  }
+}
+
+function isDelivered(step: Selection['steps'][number], file: string): boolean {
+  return step.outputs.some((output) => output.delivered && matchesOutput(output.name, file));
+}

@@ -1,0 +1,158 @@
+import {createHash} from 'node:crypto';
+import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
+import {join, resolve} from 'node:path';
+import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
+import {PipelineError} from '../errors.ts';
+import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
+import {isProcessAlive} from '../process-alive.ts';
+import {SparseFileWriter} from './sparse-stream.ts';
+
+/** A partial copy; renamed to its real name when it is complete and verified. */
+const partialPattern = /^\.hypriotkit-partial-(\d+)-/;
+
+/**
+ * Makes sure that a target folder exists and can be written, and removes partial copies of processes that are gone.
+ *
+ * @throws PipelineError `TARGET_UNUSABLE`.
+ */
+export async function prepareTarget(target: string): Promise<string> {
+  const folder = resolve(target);
+  try {
+    await mkdir(folder, {recursive: true});
+    const probe = join(folder, partialName('probe'));
+    await (await open(probe, 'wx')).close();
+    await rm(probe);
+  } catch (error) {
+    throw unusable('TARGET_UNUSABLE', folder, error as NodeJS.ErrnoException);
+  }
+  for (const name of await readdir(folder)) {
+    const pid = Number(partialPattern.exec(name)?.[1]);
+    if (pid && pid !== process.pid && !isProcessAlive(pid)) await rm(join(folder, name), {force: true});
+  }
+  return folder;
+}
+
+/**
+ * Copies files of an entry into a folder, each verified by its digest before it gets its name. A file that is there
+ * already with the same content is left alone.
+ *
+ * @throws PipelineError `ARTIFACT_CORRUPT` when the volume no longer has what was published, `DELIVERY_FAILED` for a full disk.
+ */
+export async function deliver(
+  store: ArtifactStore,
+  entry: StoreEntry,
+  files: readonly StoredFile[],
+  folder: string,
+  emit: (event: PipelineEvent) => void,
+  signal: AbortSignal,
+): Promise<DeliveredArtifact[]> {
+  const delivered: DeliveredArtifact[] = [];
+  for (const file of files) {
+    const path = join(folder, file.name);
+    const unchanged = await hasContent(path, file);
+    if (!unchanged) await copyOut(store, entry, file, path, emit, signal);
+    const artifact = {...file, step: entry.step, path, unchanged};
+    emit({type: 'artifact-delivered', artifact});
+    delivered.push(artifact);
+  }
+  return delivered;
+}
+
+async function copyOut(
+  store: ArtifactStore,
+  entry: StoreEntry,
+  file: StoredFile,
+  path: string,
+  emit: (event: PipelineEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const partial = join(path, '..', partialName(file.name));
+  try {
+    const handle = await open(partial, 'w');
+    try {
+      const writer = new SparseFileWriter(handle);
+      let reportedMs = Date.now();
+      await store.readFile(entry, file.name, async (chunk) => {
+        signal.throwIfAborted();
+        await writer.write(chunk);
+        if (Date.now() - reportedMs < 200) return;
+        reportedMs = Date.now();
+        emit({
+          type: 'delivery-progress',
+          name: file.name,
+          doneBytes: writer.position,
+          totalBytes: file.sizeBytes,
+        });
+      });
+      if ((await writer.finish()) !== file.sha256) throw corrupt(entry, file);
+    } finally {
+      await handle.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, {force: true});
+    const code = (error as NodeJS.ErrnoException).code;
+    if (
+      code !== undefined &&
+      ['ENOSPC', 'EDQUOT', 'EACCES', 'EISDIR', 'ENOTDIR', 'EROFS', 'EPERM'].includes(code)
+    ) {
+      throw unusable('DELIVERY_FAILED', path, error as NodeJS.ErrnoException);
+    }
+    throw error;
+  }
+}
+
+/** Whether a file lies there with exactly this content. */
+export async function hasContent(path: string, file: StoredFile): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile() || found.size !== file.sizeBytes) return false;
+  return (await sha256File(path)) === file.sha256;
+}
+
+/** Hex SHA-256 of a file, read in 1 MiB pieces through one buffer. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  const block = Buffer.allocUnsafe(1024 * 1024);
+  const handle = await open(path, 'r');
+  try {
+    for (;;) {
+      const {bytesRead} = await handle.read(block, 0, block.length);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(block.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+function partialName(name: string): string {
+  return `.hypriotkit-partial-${process.pid}-${name}`;
+}
+
+function corrupt(entry: StoreEntry, file: StoredFile): PipelineError {
+  return new PipelineError('ARTIFACT_CORRUPT', `${file.name} of ${entry.step} is damaged in the volume`, {
+    hint: 'Run the same command again: it will be built again.',
+  });
+}
+
+function unusable(
+  code: 'TARGET_UNUSABLE' | 'DELIVERY_FAILED',
+  path: string,
+  error: NodeJS.ErrnoException,
+): PipelineError {
+  const why: Readonly<Record<string, string>> = {
+    ENOTDIR: 'a part of the path is a file, not a folder',
+    EEXIST: 'it is a file, not a folder',
+    EISDIR: 'a folder is in the way',
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'no space is left on the device',
+    EDQUOT: 'the disk quota is exceeded',
+  };
+  return new PipelineError(code, `cannot write to ${path}: ${why[error.code ?? ''] ?? error.message}`, {
+    hint: 'Name another folder with --target.',
+    cause: error,
+  });
+}

@@ -1,0 +1,124 @@
+import {createHash} from 'node:crypto';
+import {z} from 'zod';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import type {Step} from '../components/step.ts';
+
+/** Raise it when the meaning of a field of {@link FingerprintInputs} changes: no older artifact then matches. */
+export const fingerprintFormat = 1;
+
+/**
+ * Every input that can change what a step makes, and nothing that cannot. Same inputs, same bytes.
+ *
+ * Left out on purpose: paths, times and owners of files, verbosity, number of jobs, name and address of the engine,
+ * names that the user gives to images.
+ */
+export const FingerprintInputs = z.object({
+  format: z.literal(fingerprintFormat),
+  /** Two steps may be told the same and do different things. */
+  step: z.string(),
+  /** Our own promise about the step's files; changes without a change of its scripts. */
+  contract: z.number(),
+  /** Scripts and Dockerfile of the build image: what runs. */
+  buildImage: z.string(),
+  /** Packages and scripts of the base image: the tools that it runs with. */
+  baseImage: z.string(),
+  /** One build image can have several commands. */
+  command: z.array(z.string()),
+  /** What the configuration says, as the container is told it. By variable; the field is kept to explain a change. */
+  settings: z.record(z.string(), z.object({field: z.string(), value: z.string()})),
+  /** Digest over names and contents of each input's files, by step: content, because a rebuilt input may be the same. */
+  inputs: z.record(z.string(), z.string()),
+  /** Every time stamp in the output, seconds since 1970. */
+  epoch: z.number(),
+});
+
+export type FingerprintInputs = z.infer<typeof FingerprintInputs>;
+
+export interface FingerprintContext {
+  readonly buildImage: string;
+  readonly baseImage: string;
+  readonly epoch: number;
+  /** The finished entries of the step's inputs, by step. */
+  readonly inputs: ReadonlyMap<string, StoreEntry>;
+}
+
+/** Collects the inputs of a step's fingerprint. */
+export function fingerprintInputs(step: Step, context: FingerprintContext): FingerprintInputs {
+  return {
+    format: fingerprintFormat,
+    step: step.name,
+    contract: step.contract,
+    buildImage: context.buildImage,
+    baseImage: context.baseImage,
+    command: [...step.command],
+    settings: Object.fromEntries(
+      step.settings.map(({variable, field, value, secret}) => [
+        variable,
+        {field, value: secret ? `secret:${sha256(`hypriotkit ${variable} ${value}`)}` : value},
+      ]),
+    ),
+    inputs: Object.fromEntries([...context.inputs].map(([name, entry]) => [name, contentDigest(entry)])),
+    epoch: context.epoch,
+  };
+}
+
+/** Hex SHA-256 over the canonical form of the inputs: the identity of a step. */
+export function fingerprint(inputs: FingerprintInputs): string {
+  return sha256(canonicalJson(inputs));
+}
+
+/** Digest over the names and contents of an entry's files, whatever they were made from. */
+export function contentDigest(entry: Pick<StoreEntry, 'files'>): string {
+  const files = entry.files
+    .map((file) => [file.name, file.sha256])
+    .sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  return sha256(canonicalJson(files));
+}
+
+/** JSON with the keys of every object sorted by code unit, so that the order in which it was built does not count. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    item !== null && typeof item === 'object' && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
+
+/**
+ * Says in sentences which inputs differ, for people.
+ *
+ * @example root_fs.hostname "black-pearl" → "reef"
+ */
+export function explainDifference(before: FingerprintInputs, now: FingerprintInputs): string[] {
+  const reasons: string[] = [];
+  if (before.contract !== now.contract) reasons.push('hypriotkit builds this step differently now');
+  if (before.baseImage !== now.baseImage) reasons.push('the base image has changed');
+  if (before.buildImage !== now.buildImage || before.command.join('\0') !== now.command.join('\0')) {
+    reasons.push('the build image has changed');
+  }
+  for (const variable of sortedUnion(before.settings, now.settings)) {
+    const old = before.settings[variable];
+    const current = now.settings[variable];
+    if (old?.value === current?.value) continue;
+    const field = current?.field ?? old?.field ?? variable;
+    reasons.push(`${field} ${quote(old?.value)} → ${quote(current?.value)}`);
+  }
+  for (const input of sortedUnion(before.inputs, now.inputs)) {
+    if (before.inputs[input] !== now.inputs[input]) reasons.push(`${input} has changed`);
+  }
+  if (before.epoch !== now.epoch) reasons.push(`SOURCE_DATE_EPOCH ${before.epoch} → ${now.epoch}`);
+  return [...new Set(reasons)];
+}
+
+function quote(value: string | undefined): string {
+  if (value === undefined) return '(not set)';
+  return value.startsWith('secret:') ? '(secret)' : JSON.stringify(value);
+}
+
+function sortedUnion(a: object, b: object): string[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,67 @@
+import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {baseImageStep} from '../components/components.ts';
+import type {Step} from '../components/step.ts';
+import type {BaseImage} from '../engine/base-image.ts';
+import type {PlannedStep} from '../events/event.ts';
+import {explainDifference, FingerprintInputs} from './fingerprint.ts';
+import {identifyStep} from './run-step.ts';
+
+/**
+ * Says for each step whether the store has its artifacts, and if not, why it must run. Reads the store's index only;
+ * nothing is started or changed.
+ */
+export async function planSteps(
+  steps: readonly Step[],
+  store: ArtifactStore,
+  base: {readonly baseImage: BaseImage; readonly epoch: number} | undefined,
+): Promise<PlannedStep[]> {
+  const entries = await store.entries();
+  const hits = new Map<string, StoreEntry>();
+  const planned: PlannedStep[] = [];
+  for (const step of steps) {
+    const common = {
+      step: step.name,
+      component: step.component,
+      description: step.description,
+      needs: step.inputs.length === 0 ? [baseImageStep] : step.inputs,
+    };
+    const unknown = step.inputs.filter((input) => !hits.has(input));
+    if (base === undefined || unknown.length > 0) {
+      const missing = base === undefined ? [baseImageStep] : unknown;
+      planned.push({
+        ...common,
+        action: 'run',
+        reasons: missing.map((name) => `needs ${name}, which has to run first`),
+      });
+      continue;
+    }
+    const inputs = new Map(
+      step.inputs.flatMap((name) => (hits.has(name) ? [[name, hits.get(name)] as const] : [])),
+    );
+    const identity = await identifyStep(step, inputs as ReadonlyMap<string, StoreEntry>, base);
+    const entry = entries.get(identity.fingerprint);
+    if (entry !== undefined) hits.set(step.name, entry);
+    planned.push({
+      ...common,
+      action: entry === undefined ? 'run' : 'hit',
+      reasons: entry === undefined ? explain(step.name, identity.inputs, entries) : [],
+      fingerprint: identity.fingerprint,
+    });
+  }
+  return planned;
+}
+
+/** Compares with the newest entry of the same step: that is what the user built last. */
+function explain(step: string, now: FingerprintInputs, entries: ReadonlyMap<string, StoreEntry>): string[] {
+  const latest = [...entries.values()]
+    .filter((entry) => entry.step === step)
+    .reduce<StoreEntry | undefined>(
+      (a, b) => (a !== undefined && a.createdAt >= b.createdAt ? a : b),
+      undefined,
+    );
+  if (latest === undefined) return ['it has never been built in this volume'];
+  const before = FingerprintInputs.safeParse(latest.inputs);
+  const reasons = before.success ? explainDifference(before.data, now) : [];
+  return reasons.length > 0 ? reasons : ['it was built by another version of hypriotkit'];
+}

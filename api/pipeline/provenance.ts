@@ -1,0 +1,91 @@
+import {readFile, rename, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {redactSecrets} from '../../configs/redact.ts';
+import type {Configs} from '../../configs/schema.ts';
+import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import type {BaseImage} from '../engine/base-image.ts';
+import type {EngineInfo} from '../docker/client.ts';
+
+export const provenanceFile = 'build.json';
+
+export interface Provenance {
+  readonly baseImage: BaseImage;
+  readonly epoch: number;
+  readonly engine: EngineInfo;
+  readonly configs: Configs;
+  /** Every step that the artifacts come from, in graph order. */
+  readonly entries: readonly StoreEntry[];
+  readonly version: string;
+}
+
+/** Writes `build.json`: what the artifacts in a target were made from, by what, and when. */
+export async function writeProvenance(
+  folder: string,
+  store: ArtifactStore,
+  provenance: Provenance,
+): Promise<string> {
+  const path = join(folder, provenanceFile);
+  const fingerprints = provenance.entries.map((entry) => entry.fingerprint);
+  // What is already described need not be read from the volume again.
+  if ((await readFingerprints(path)).join() === fingerprints.join()) return path;
+  const {baseImage, epoch, engine, configs, entries, version} = provenance;
+  const content = {
+    format: 1,
+    hypriotkit: version,
+    source_date_epoch: epoch,
+    base_image: {
+      identity: baseImage.identity,
+      archive_date: new Date(baseImage.archiveDate * 1000).toISOString(),
+    },
+    engine: {version: engine.version, architecture: engine.architecture},
+    configs: redactSecrets(configs),
+    steps: entries.map((entry) => ({
+      step: entry.step,
+      fingerprint: entry.fingerprint,
+      built_at: entry.createdAt,
+      duration_ms: entry.durationMs,
+      inputs: entry.inputs,
+      artifacts: entry.files,
+    })),
+    packages: await readPackages(store, entries),
+  };
+  await writeFile(`${path}.partial`, `${JSON.stringify(content, undefined, 2)}\n`);
+  await rename(`${path}.partial`, path);
+  return path;
+}
+
+async function readFingerprints(path: string): Promise<string[]> {
+  try {
+    const content = JSON.parse(await readFile(path, 'utf8')) as {steps: {fingerprint: string}[]};
+    return content.steps.map((step) => step.fingerprint);
+  } catch {
+    // Absent, or no file of ours: it is written anew.
+    return [];
+  }
+}
+
+/** The Debian packages that each step put into its output, from its `packages.tsv`. */
+async function readPackages(
+  store: ArtifactStore,
+  entries: readonly StoreEntry[],
+): Promise<Record<string, unknown[]>> {
+  const lists = await Promise.all(
+    entries
+      .filter((entry) => entry.files.some((file) => file.name === 'packages.tsv'))
+      .map(
+        async (entry) => [entry.step, parsePackages(await store.readText(entry, 'packages.tsv'))] as const,
+      ),
+  );
+  return Object.fromEntries(lists);
+}
+
+function parsePackages(text: string): unknown[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [name, version, architecture, sha256] = line.split('\t');
+      return {name, version, architecture, sha256};
+    });
+}

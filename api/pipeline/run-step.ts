@@ -1,0 +1,313 @@
+import type {StoredFile, StoreEntry} from '../../volumes/store-entry.ts';
+import type {WorkFolder} from '../../volumes/artifact-store.ts';
+import type {Output, Step} from '../components/step.ts';
+import type {ContainerSpec, VolumeMount} from '../docker/containers.ts';
+import {label} from '../docker/labels.ts';
+import {ensureArchitecture} from '../engine/binfmt.ts';
+import {buildImageContext, ensureBuildImage} from '../engine/build-image.ts';
+import type {StepFailure} from '../events/step-failure.ts';
+import {classifyError, classifyExit, tailLines} from './classify-failure.ts';
+import {fingerprint, fingerprintInputs, type FingerprintInputs} from './fingerprint.ts';
+import type {RunContext, StepOutcome} from './run-context.ts';
+
+/** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
+const processLimit = 4096;
+
+/** Computes what identifies a step, given its finished inputs. */
+export async function identifyStep(
+  step: Step,
+  inputs: ReadonlyMap<string, StoreEntry>,
+  context: Pick<RunContext, 'baseImage' | 'epoch'>,
+): Promise<{fingerprint: string; inputs: FingerprintInputs}> {
+  const {digest} = await buildImageContext(step.buildImage);
+  const collected = fingerprintInputs(step, {
+    buildImage: digest,
+    baseImage: context.baseImage.identity,
+    epoch: context.epoch,
+    inputs,
+  });
+  return {fingerprint: fingerprint(collected), inputs: collected};
+}
+
+/**
+ * Brings one step's artifacts into the store: finds them, waits for another run that is making them, or makes them.
+ * Never throws for what a user can cause.
+ *
+ * @param mustVerify whether files found in the store will be read; damaged ones are then made again.
+ */
+export async function runStep(
+  step: Step,
+  inputs: ReadonlyMap<string, StoreEntry>,
+  context: RunContext,
+  mustVerify: boolean,
+): Promise<StepOutcome> {
+  try {
+    return await new StepRun(step, inputs, context).run(mustVerify);
+  } catch (error) {
+    if (context.signal.aborted) return {ok: false, failure: interrupted(step.name)};
+    const failure = classifyError(step.name, error);
+    if (failure === undefined) throw error;
+    return {ok: false, failure};
+  }
+}
+
+function interrupted(step: string): StepFailure {
+  return {reason: 'interrupted', step, message: 'stopped by the user'};
+}
+
+class StepRun {
+  readonly #step: Step;
+  readonly #inputs: ReadonlyMap<string, StoreEntry>;
+  readonly #context: RunContext;
+  readonly #tail: string[] = [];
+  readonly #startedMs = Date.now();
+
+  constructor(step: Step, inputs: ReadonlyMap<string, StoreEntry>, context: RunContext) {
+    this.#step = step;
+    this.#inputs = inputs;
+    this.#context = context;
+  }
+
+  async run(mustVerify: boolean): Promise<StepOutcome> {
+    const {session, store, signal} = this.#context;
+    const identity = await identifyStep(this.#step, this.#inputs, this.#context);
+    // The name is the lock: of all runs on this volume, the one whose container gets it makes this step.
+    const name = `hypriotkit-${session.volume.id}-${identity.fingerprint.slice(0, 16)}`;
+    for (;;) {
+      if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
+      const entry = await store.find(identity.fingerprint);
+      if (entry !== undefined && (!mustVerify || (await this.#isIntact(entry))))
+        return {ok: true, entry, outcome: 'hit'};
+      if (await this.#waitForOther(name)) {
+        await store.refresh();
+        continue;
+      }
+      const outcome = await this.#make(identity, name);
+      if (outcome !== undefined) return outcome;
+    }
+  }
+
+  /** Whether an entry's files are what was published. One that is not is removed and reported. */
+  async #isIntact(entry: StoreEntry): Promise<boolean> {
+    const corrupt = await this.#context.store.findCorrupt(entry);
+    if (corrupt.length === 0) return true;
+    this.#context.emit({
+      type: 'notice',
+      level: 'warning',
+      message: `${this.#step.name}: ${corrupt.join(', ')} in the volume is damaged; it is built again`,
+      hint: 'If this happens again, check the disk of the engine.',
+    });
+    await this.#context.store.remove([entry.fingerprint]);
+    return false;
+  }
+
+  /** True when another run was making this step, and has ended by now. */
+  async #waitForOther(name: string): Promise<boolean> {
+    const {session, signal} = this.#context;
+    const other = await session.containers.findByName(name);
+    if (other === undefined) return false;
+    const run = other.labels[label.run] ?? '';
+    const attendants = await session.containers.list(`${label.run}=${run}`);
+    const alive = attendants.some((found) => found.running && found.labels[label.role] === 'attendant');
+    if (!alive) {
+      // Its run is gone; nobody would ever publish what it makes.
+      await session.containers.get(other.id).remove();
+      return true;
+    }
+    this.#progress(`waiting for ${other.labels[label.owner] ?? 'another run'}, which is making it`);
+    await session.containers.get(other.id).waitUntilRemoved(signal);
+    return true;
+  }
+
+  /** `undefined` when another run took the name first. */
+  async #make(
+    identity: {fingerprint: string; inputs: FingerprintInputs},
+    name: string,
+  ): Promise<StepOutcome | undefined> {
+    const {session, store, signal} = this.#context;
+    await this.#prepareEngine();
+    const image = await this.#ensureImage();
+    const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
+    const views: string[] = [];
+    try {
+      const mounts = await this.#mount(work, views);
+      const container = await session.containers.create(this.#spec(name, image, mounts));
+      if (container === undefined) return undefined;
+      session.own(container);
+      try {
+        this.#progress('running');
+        const exit = await container.run((stream, line) => this.#output(stream, line), signal);
+        if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
+        if (exit.status !== 0) {
+          return {
+            ok: false,
+            failure: classifyExit(this.#step.name, exit, this.#step.memoryBytes, this.#tail),
+          };
+        }
+        return await this.#collect(work, identity);
+      } finally {
+        // Last, because its removal is what other runs wait for.
+        await container.remove();
+      }
+    } finally {
+      await store.discardWork(work).catch(() => undefined);
+      await Promise.all(views.map((view) => session.removeView(view)));
+    }
+  }
+
+  async #prepareEngine(): Promise<void> {
+    const {session, baseImage, mayRegisterBinfmt} = this.#context;
+    if (this.#step.executes === undefined) return;
+    await ensureArchitecture(
+      session,
+      this.#step.executes,
+      {mayRegister: mayRegisterBinfmt, image: baseImage.reference},
+      (message) => this.#progress(message),
+    );
+  }
+
+  #ensureImage(): Promise<string> {
+    const {session, baseImage, signal} = this.#context;
+    this.#progress('preparing its build image');
+    return ensureBuildImage(
+      session,
+      this.#step.buildImage,
+      this.#step.imageName,
+      baseImage,
+      (line) => this.#output('stdout', line),
+      signal,
+    );
+  }
+
+  /** The step's own folder, writable, and its inputs, read-only: nothing else of the volume can be seen. */
+  async #mount(work: WorkFolder, views: string[]): Promise<VolumeMount[]> {
+    const {session, store} = this.#context;
+    const view = async (path: string) => {
+      const name = await session.createView(path);
+      views.push(name);
+      return name;
+    };
+    return [
+      {volume: await view(work.path), target: '/workspace', readOnly: false},
+      ...(await Promise.all(
+        [...this.#inputs].map(async ([input, entry]) => ({
+          volume: await view(store.pathOf(entry)),
+          target: `/inputs/${input}`,
+          readOnly: true,
+        })),
+      )),
+    ];
+  }
+
+  #spec(name: string, image: string, mounts: readonly VolumeMount[]): ContainerSpec {
+    const {session, epoch} = this.#context;
+    return {
+      name,
+      image,
+      command: this.#step.command,
+      environment: {
+        SOURCE_DATE_EPOCH: String(epoch),
+        LC_ALL: 'C.UTF-8',
+        TZ: 'UTC',
+        // A CPU without pointer authentication: emulating that makes every function call up to 18 times slower.
+        QEMU_CPU: 'cortex-a72',
+        DEBIAN_FRONTEND: 'noninteractive',
+        ...Object.fromEntries(this.#step.settings.map(({variable, value}) => [variable, value])),
+      },
+      workingDirectory: '/workspace',
+      mounts,
+      network: this.#step.network ? 'bridge' : 'none',
+      labels: {...session.labels('step'), [label.step]: this.#step.name},
+      memoryBytes: this.#step.memoryBytes,
+      pids: processLimit,
+    };
+  }
+
+  /** Checks what the container left and publishes it. */
+  async #collect(
+    work: WorkFolder,
+    identity: {fingerprint: string; inputs: FingerprintInputs},
+  ): Promise<StepOutcome> {
+    const {store} = this.#context;
+    this.#progress('checking its artifacts');
+    const present = await store.listWork(work);
+    const {names, missing} = matchOutputs(this.#step.outputs, present);
+    if (missing.length > 0) {
+      return {
+        ok: false,
+        failure: {
+          reason: 'output-missing',
+          step: this.#step.name,
+          message: `the container succeeded without making ${missing.join(', ')}`,
+          hint: present.length === 0 ? 'It left no file at all.' : `It left ${present.join(', ')}.`,
+          missing,
+        },
+      };
+    }
+    const files = await store.measureWork(work, names);
+    const wrong = await this.#findWrongCompanion(work, files);
+    if (wrong !== undefined) {
+      return {
+        ok: false,
+        failure: {
+          reason: 'output-corrupt',
+          step: this.#step.name,
+          message: `${wrong} does not have the digest that ${wrong}.sha256 says`,
+          file: wrong,
+        },
+      };
+    }
+    const entry = await store.publish(work, files, {
+      step: this.#step.name,
+      fingerprint: identity.fingerprint,
+      inputs: identity.inputs,
+      durationMs: Date.now() - this.#startedMs,
+    });
+    return {ok: true, entry, outcome: 'built'};
+  }
+
+  /** The first file that is not what its `.sha256` companion says. */
+  async #findWrongCompanion(work: WorkFolder, files: readonly StoredFile[]): Promise<string | undefined> {
+    const companions = files.map((file) => file.name).filter((name) => name.endsWith('.sha256'));
+    if (companions.length === 0) return undefined;
+    const said = await this.#context.store.readCompanions(work, companions);
+    const digests = new Map(files.map((file) => [file.name, file.sha256]));
+    return companions
+      .map((name) => name.slice(0, -'.sha256'.length))
+      .find((file) => digests.get(file) !== said.get(file));
+  }
+
+  #output(stream: 'stdout' | 'stderr', line: string): void {
+    this.#tail.push(line);
+    if (this.#tail.length > tailLines) this.#tail.shift();
+    if (line.startsWith('::error ') || line.startsWith('::hint ')) return;
+    this.#context.emit({type: 'step-output', step: this.#step.name, stream, line});
+  }
+
+  #progress(message: string): void {
+    this.#context.emit({type: 'step-progress', step: this.#step.name, message});
+  }
+}
+
+/** Finds the file for each output; a pattern must match exactly one. */
+export function matchOutputs(
+  outputs: readonly Output[],
+  present: readonly string[],
+): {names: readonly string[]; missing: readonly string[]} {
+  const names: string[] = [];
+  const missing: string[] = [];
+  for (const {name} of outputs) {
+    const matches = present.filter((file) => matchesOutput(name, file));
+    if (matches.length === 1) names.push(...matches);
+    else missing.push(matches.length === 0 ? name : `exactly one ${name}`);
+  }
+  return {names, missing};
+}
+
+/** Whether a file is the output of that name or pattern. */
+export function matchesOutput(pattern: string, file: string): boolean {
+  const star = pattern.indexOf('*');
+  if (star === -1) return file === pattern;
+  const [start, end] = [pattern.slice(0, star), pattern.slice(star + 1)];
+  return file.length >= start.length + end.length && file.startsWith(start) && file.endsWith(end);
+}
