@@ -1,0 +1,48 @@
+import {Command} from '@commander-js/extra-typings';
+import type {CliContext} from '../context.ts';
+import {
+  componentsArgument,
+  configOption,
+  given,
+  imageOption,
+  jobsOption,
+  jsonLinesOption,
+  targetOption,
+  verbosityOption,
+  volumeOption,
+} from '../options.ts';
+import {printBuildResult} from '../results/print-build-result.ts';
+import {reportRun} from '../report-run.ts';
+
+/** `hypriotkit build`: makes the artifacts and copies them to the target. */
+export const buildCommand = (context: CliContext) =>
+  new Command('build')
+    .description('build components and everything that they need')
+    .addArgument(componentsArgument('what to build (default: what configs.json lists, or everything)'))
+    .addOption(targetOption())
+    .addOption(configOption())
+    .addOption(volumeOption())
+    .addOption(imageOption())
+    .addOption(jobsOption())
+    .addOption(verbosityOption())
+    .addOption(jsonLinesOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ hypriotkit build --target ./out            everything, copied to ./out
+  $ hypriotkit build root_fs --jobs 1          one component; it stays in the volume
+  $ hypriotkit build -t ./out --json | jq .    for programs
+`,
+    )
+    .action(async (components, {json, ...flags}) => {
+      const result = await reportRun(
+        context,
+        {json, verbosity: flags.verbosity},
+        async ({onEvent, signal}) => {
+          const {build} = await context.loadApi();
+          return build({...given(flags), ...(components.length > 0 && {components}), onEvent, signal});
+        },
+      );
+      if (!json) printBuildResult(result, context);
+    });

@@ -1,0 +1,35 @@
+import {Command} from '@commander-js/extra-typings';
+import type {CliContext} from '../context.ts';
+import {ExitCode} from '../exit-code.ts';
+import {given, jsonOption, volumeOption} from '../options.ts';
+
+/** `hypriotkit doctor`: whether this machine can build, and what to do where it cannot. */
+export const doctorCommand = (context: CliContext) =>
+  new Command('doctor')
+    .description('check what a build needs here, each problem with its fix')
+    .addOption(volumeOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+The exit status is 1 if a check failed.
+
+Examples:
+  $ hypriotkit doctor
+  $ ./hypriotkit --setup doctor    first install and start what is missing
+`,
+    )
+    .action(async ({json, ...flags}) => {
+      const signal = context.interrupt.listen();
+      const {doctor} = await context.loadApi();
+      const checks = await doctor({...given(flags), signal});
+      if (json) {
+        context.stdout.write(`${JSON.stringify(checks, null, 2)}\n`);
+      } else {
+        const {renderChecks} = await import('../results/render-checks.ts');
+        const width = context.stdout.columns || 80;
+        const lines = renderChecks(checks, width, await context.colors('stdout'), context.symbols);
+        context.stdout.write(`${lines.join('\n')}\n`);
+      }
+      if (checks.some(({status}) => status === 'failed')) context.setExitCode(ExitCode.Failed);
+    });

@@ -1,0 +1,46 @@
+import {Command} from '@commander-js/extra-typings';
+import type {CliContext} from '../context.ts';
+import {
+  componentsArgument,
+  configOption,
+  given,
+  imageOption,
+  jsonOption,
+  targetOption,
+  volumeOption,
+} from '../options.ts';
+
+/** `hypriotkit plan`: what a build would do, and why. */
+export const planCommand = (context: CliContext) =>
+  new Command('plan')
+    .description('show what a build would run and why, without running it')
+    .addArgument(componentsArgument('what to plan for (default: what configs.json lists, or everything)'))
+    .addOption(targetOption())
+    .addOption(configOption())
+    .addOption(volumeOption())
+    .addOption(imageOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ hypriotkit plan --target ./out
+  $ hypriotkit plan rpi_sd_image --json | jq '.steps[] | select(.action == "run").step'
+`,
+    )
+    .action(async (components, {json, ...flags}) => {
+      const signal = context.interrupt.listen();
+      const {plan} = await context.loadApi();
+      const result = await plan({...given(flags), ...(components.length > 0 && {components}), signal});
+      if (json) {
+        context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+        return;
+      }
+      const {renderPlan} = await import('../results/render-plan.ts');
+      const lines = renderPlan(result, {
+        columns: context.stdout.columns || 80,
+        colors: await context.colors('stdout'),
+        symbols: context.symbols,
+      });
+      context.stdout.write(`${lines.join('\n')}\n`);
+    });

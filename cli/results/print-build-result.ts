@@ -1,0 +1,19 @@
+import type {BuildResult} from '../../api/options.ts';
+import type {CliContext} from '../context.ts';
+import {formatBytes} from '../format.ts';
+
+/**
+ * The result of a build on stdout: the path of each delivered file, alone on its line for programs, behind its size on
+ * a terminal.
+ */
+export function printBuildResult(result: BuildResult, {stdout, stderr}: CliContext): void {
+  if (result.delivered.length === 0) {
+    stderr.write(`the artifacts are in the volume ${result.volume}; --target <folder> copies them out\n`);
+    return;
+  }
+  if (stdout.isTTY) stdout.write('\n');
+  for (const {path, sizeBytes, unchanged} of result.delivered) {
+    const size = formatBytes(sizeBytes).padStart(10);
+    stdout.write(stdout.isTTY ? `${size}  ${path}${unchanged ? ' (unchanged)' : ''}\n` : `${path}\n`);
+  }
+}
