@@ -1,18 +1,29 @@
 import {defineConfig} from 'vitest/config';
 
+const minute = 60_000;
+
 export default defineConfig({
   test: {
     projects: [
       // No engine needed.
-      {test: {name: 'unit', include: ['test/unit/**/*.test.ts'], pool: 'forks', testTimeout: 60_000}},
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          pool: 'forks',
+          testTimeout: minute,
+          sequence: {groupOrder: 0},
+        },
+      },
       // A real engine; small containers, one file after the other, because they share it.
       {
         test: {
           name: 'docker',
           include: ['test/docker/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 600_000,
+          testTimeout: 5 * minute,
+          hookTimeout: 10 * minute,
+          sequence: {groupOrder: 1},
         },
       },
       // The whole product: real packages, a real image, a real boot.
@@ -21,8 +32,9 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 1_500_000,
-          hookTimeout: 1_500_000,
+          testTimeout: 25 * minute,
+          hookTimeout: 25 * minute,
+          sequence: {groupOrder: 2},
         },
       },
     ],

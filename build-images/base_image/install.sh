@@ -1,0 +1,64 @@
+#!/bin/sh
+# Turns a bare Debian into hypriotkit's base image. Runs inside `docker build`.
+set -eu
+
+here=$(dirname "$0")
+export DEBIAN_FRONTEND=noninteractive
+
+# A mirror from the configuration replaces Debian's own; without one the image keeps what the
+# bootstrap or the pulled image chose.
+if [ -n "${MIRROR:-}" ]; then
+	. /etc/os-release
+	rm -f /etc/apt/sources.list.d/*
+	printf 'deb %s %s main\n' "$MIRROR" "$VERSION_CODENAME" >/etc/apt/sources.list
+fi
+
+# Man pages, translations, documentation and descriptions of hardware only make the image slower to import.
+cat >/etc/dpkg/dpkg.cfg.d/hypriotkit <<'EOF'
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/locale/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/lib/udev/hwdb.d/*
+force-unsafe-io
+EOF
+cat >/etc/apt/apt.conf.d/90hypriotkit <<'EOF'
+Acquire::Languages "none";
+Acquire::Retries "3";
+Acquire::http::Timeout "30";
+Acquire::https::Timeout "30";
+APT::Install-Recommends "false";
+EOF
+
+install -d /usr/lib/hypriotkit /usr/share/hypriotkit
+cp -R "$here"/lib/. /usr/lib/hypriotkit/
+chmod 0755 /usr/lib/hypriotkit /usr/lib/hypriotkit/*
+
+apt-get update
+apt-get install -y \
+	ca-certificates cpio dosfstools e2fsprogs fdisk kmod libarchive13t64 mmdebstrap \
+	mtools openssh-client openssl passwd perl pigz qemu-user systemd udev unzip xz-utils zip zstd
+# systemd, udev and openssh-client never run here: their tools stand in for the emulated ones of a
+# foreign root file system (native-tools.sh). So does the library that makes it happen; the compiler
+# is not kept.
+compiler=$(apt-get --simulate install tcc libc6-dev | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+apt-get install -y tcc libc6-dev
+tcc -shared -Wall -o /usr/lib/hypriotkit/native-exec.so "$here/lib/native-exec.c"
+# shellcheck disable=SC2086 # a list
+apt-get purge -y $compiler
+
+# Only the emulators that a root_fs target can need: the others are most of this image's size.
+find /usr/bin -name 'qemu-*' ! -name qemu-aarch64 ! -name qemu-arm ! -name qemu-mips \
+	! -name qemu-i386 ! -name qemu-x86_64 -delete
+
+# The archive's own date: the default for SOURCE_DATE_EPOCH, so that images carry the date of
+# what they are made of and not of the day on which somebody built them.
+. /usr/lib/hypriotkit/common.sh
+archive_date >/usr/share/hypriotkit/archive-date
+
+apt-get clean
+rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache
+
+# What the tools of this image are, as one sorted list: part of the identity of every step.
+LC_ALL=C dpkg-query --show --showformat '${Package}:${Architecture}=${Version}\n' |
+	LC_ALL=C sort >/usr/share/hypriotkit/packages

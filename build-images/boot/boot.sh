@@ -1,0 +1,66 @@
+#!/bin/sh
+# Boots an SD card image in an emulated Raspberry Pi 3, the serial console on stdin and stdout. The
+# image is only read: what the system writes goes to a layer above it, in the work folder.
+#
+# usage: boot.sh IMAGE [kernel parameter...]
+#
+# qemu is not the firmware: kernel, device tree, initramfs and command line are taken out of the boot
+# partition as config.txt and cmdline.txt there say, so a wrong PARTUUID or name shows here too.
+# The process ends when the machine restarts or powers off, or when stdin or the container closes.
+set -eu
+. /usr/lib/hypriotkit/common.sh
+
+image=${1:?usage: boot.sh IMAGE [kernel parameter...]}
+shift
+work=$(mktemp -d)
+
+[ -r "$image" ] || die INPUT_MISSING "there is no image $image"
+start=$(perl -e 'binmode STDIN; read(STDIN, $_, 512) == 512 or exit 1; printf "%d", 512 * unpack "x454 V", $_' <"$image") ||
+	die IMAGE_BROKEN "$image is too small to be a disk image"
+
+export MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null
+take() { # file of the boot partition
+	mcopy -n -i "$image@@$start" "::$1" "$work/$1" 2>"$work/mcopy.log" ||
+		die IMAGE_BROKEN "$image has no $1 in its boot partition: $(cat "$work/mcopy.log")"
+}
+take config.txt
+take cmdline.txt
+setting() { tr -d '\r' <"$work/config.txt" | sed -n "s/^$1[= ]*//p" | head -n 1; }
+kernel=$(setting kernel)
+kernel=${kernel:-kernel8.img}
+initrd=$(setting initramfs)
+initrd=${initrd%% *}
+# Mainline's name, or that of the Raspberry Pi kernel.
+dtb=$(mdir -b -i "$image@@$start" :: | tr -d '\r' | sed -n 's,^::/,,p' | LC_ALL=C sort -r |
+	grep -x -m 1 -e 'bcm2837-rpi-3-b\.dtb' -e 'bcm2710-rpi-3-b\.dtb') ||
+	die IMAGE_BROKEN "$image has no device tree of the Raspberry Pi 3 B in its boot partition"
+take "$kernel"
+take "$dtb"
+[ -z "$initrd" ] || take "$initrd"
+
+# The emulated card reader takes only cards whose size is a power of two.
+size=$(stat -L -c %s "$image")
+card=1048576
+while [ "$card" -lt "$size" ]; do card=$((card * 2)); done
+qemu-img create -q -f qcow2 -b "$(readlink -f "$image")" -F raw "$work/card.qcow2" "$card"
+
+# A panic ends the machine, so that nobody waits for it in vain; the emulated board may be twenty times
+# slower than a real one, which systemd must not take for a broken device. The first serial port is the
+# PL011, which belongs to Bluetooth on this board; the second is the mini UART on the pins of the
+# header, the kernel's ttyS1. No monitor: every byte of stdin is a key press.
+mkfifo "$work/keys"
+qemu-system-aarch64 -machine raspi3b -nodefaults -display none -monitor none \
+	-kernel "$work/$kernel" -dtb "$work/$dtb" ${initrd:+-initrd "$work/$initrd"} \
+	-append "$(tr -d '\r\n' <"$work/cmdline.txt") panic=10 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900${*:+ $*}" \
+	-drive "file=$work/card.qcow2,if=sd,format=qcow2,cache=unsafe" \
+	-serial null -chardev stdio,id=console,signal=off -serial chardev:console \
+	-no-reboot <"$work/keys" &
+qemu=$!
+
+# qemu does not mind the end of its stdin; without its user the machine would run for ever.
+exec 3<&0
+{
+	cat <&3 >"$work/keys"
+	kill "$qemu" 2>/dev/null
+} &
+wait "$qemu"

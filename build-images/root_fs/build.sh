@@ -1,0 +1,25 @@
+#!/bin/sh
+# Step root_fs: the packages of root_fs.packages with the configuration of configs.json, as the
+# artifact that Hypriot's os-rootfs makes. Nothing is emulated here.
+set -eu
+# shellcheck source=../base_image/lib/common.sh
+. /usr/lib/hypriotkit/common.sh
+
+: "${ROOT_FS_NAME:?}" "${SOURCE_DATE_EPOCH:?}"
+packages=/inputs/root_fs.packages/rootfs-packages.tar.zst
+artifact=$ROOT_FS_NAME.tar.gz
+
+# Not in the work folder: /tmp is thrown away with the container.
+root=$(mktemp -d)
+say "unpacking the packages"
+tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$packages" -C "$root" ||
+	die INPUT_BROKEN "$packages cannot be unpacked" 'Build again with --no-cache; if it stays, the artifact store is damaged.'
+
+say "configuring $HYPRIOT_HOSTNAME"
+/usr/lib/hypriotkit/configure-root.sh "$root"
+
+say "packing $artifact"
+# A fixed number of threads: with one, pigz writes another (equally good) stream.
+reproducible_tar --use-compress-program='pigz --no-name --processes 4' -C "$root" -cf "$artifact" .
+write_sha256 "$artifact"
+say "$artifact: $(stat -c %s "$artifact") bytes"

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Makes the kernel tarballs out of Debian's arm64 kernel package. Nothing is compiled and nothing
+# runs emulated: the packages are only unpacked.
+set -eu
+. /usr/lib/hypriotkit/common.sh
+. /usr/lib/hypriotkit/private-apt.sh
+
+work=$(mktemp -d)
+output=$PWD
+
+say 'Reading the package lists'
+private_apt "$work/apt" arm64 main
+
+# linux-image-arm64 only names the package of the newest kernel.
+kernel=$(apt-cache show --no-all-versions linux-image-arm64 2>/dev/null |
+	sed -n 's/^Depends: *\(linux-image-[^ ,]*\).*/\1/p')
+[ -n "$kernel" ] || die PACKAGE_NOT_FOUND 'the package mirror has no kernel for arm64 (linux-image-arm64)' \
+	'Is "mirror" in configs.json a complete mirror of this Debian release?'
+release=${kernel#linux-image-}
+
+cd "$work"
+say "Downloading the kernel $release"
+fetch_packages "$kernel" busybox-static
+describe_packages ./*.deb >"$output/packages.tsv"
+
+say 'Unpacking the kernel'
+dpkg-deb -x "$kernel"_*.deb kernel
+dpkg-deb -x busybox-static_*.deb busybox
+mkdir -p tree/boot tree/lib
+mv "kernel/usr/lib/modules" tree/lib/
+# The firmware takes the kernel as it is: Debian's vmlinuz for arm64 is a plain Image.
+cp "kernel/boot/vmlinuz-$release" tree/boot/kernel8.img
+[ "$(dd if=tree/boot/kernel8.img bs=1 skip=56 count=4 2>/dev/null)" = "$(printf 'ARM\144')" ] ||
+	die UNEXPECTED_PACKAGE "the kernel of $kernel is not a plain arm64 Image" 'The package has changed; please report this.'
+cp "kernel/usr/lib/linux-image-$release"/broadcom/bcm2[78]*-rpi-*.dtb tree/boot/
+for dtb in bcm2837-rpi-3-b bcm2711-rpi-4-b bcm2712-rpi-5-b; do
+	[ -e "tree/boot/$dtb.dtb" ] || die UNEXPECTED_PACKAGE "$kernel has no device tree $dtb" \
+		'The package has changed; please report this.'
+done
+cp "kernel/boot/config-$release" "$output/$release.config"
+
+say 'Indexing the modules'
+depmod -b tree "$release"
+
+say 'Making the initramfs'
+/builder/initramfs.sh tree "$release" busybox/usr/bin/busybox tree/boot/initrd.img
+
+say "Packing $release.tar.gz"
+find tree -type d -exec chmod 0755 {} + -o -type f -exec chmod 0644 {} +
+pack() { # folder, entry, file
+	reproducible_tar --owner=0 --group=0 -C "$1" -cf - "$2" | pigz -n -6 -p "$(($(nproc) + 1))" >"$output/$3"
+}
+# Entries are named ./boot/... as Hypriot's are.
+pack tree . "$release.tar.gz"
+pack tree/boot . bootfiles.tar.gz
+cd "$output"
+write_sha256 "$release.tar.gz" bootfiles.tar.gz

@@ -1,0 +1,201 @@
+import {createHash} from 'node:crypto';
+import {createReadStream} from 'node:fs';
+import {mkdtemp, readFile, readdir, rm, stat, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {pipeline} from 'node:stream/promises';
+import {afterAll, beforeAll, describe, expect, it} from 'vitest';
+import {hypriotkit, run, type Finished} from './command.ts';
+
+/** The volume is of these tests alone, so that they build everything and leave nothing. */
+const volume = `hypriotkit-e2e-${process.pid}`;
+const image = 'hypriotos-rpi64-latest.img';
+
+let target: string;
+let built: Finished;
+
+beforeAll(async () => {
+  target = await mkdtemp(join(tmpdir(), 'hypriotkit-e2e-'));
+  built = await hypriotkit(['build', '--target', target, '--volume', volume, '--verbosity', 'debug']);
+});
+
+afterAll(async () => {
+  await run('docker', ['volume', 'rm', '--force', volume]);
+  await rm(target, {recursive: true, force: true});
+});
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, {highWaterMark: 1024 * 1024}), hash);
+  return hash.digest('hex');
+}
+
+interface ProvenanceStep {
+  readonly step: string;
+  readonly fingerprint: string;
+  readonly artifacts: readonly {readonly name: string; readonly sha256: string}[];
+}
+
+async function provenance(): Promise<{steps: ProvenanceStep[]; packages: Record<string, {name: string}[]>}> {
+  return JSON.parse(await readFile(join(target, 'build.json'), 'utf8')) as Awaited<
+    ReturnType<typeof provenance>
+  >;
+}
+
+/** Which steps a run made, from its JSON lines. */
+function builtSteps(finished: Finished): string[] {
+  return finished.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as {type: string; step?: string; outcome?: string})
+    .flatMap((event) =>
+      event.type === 'step-finished' && event.outcome === 'built' ? [event.step ?? ''] : [],
+    );
+}
+
+describe('hypriotkit build', () => {
+  it('succeeds and prints where everything is', () => {
+    expect(built.stderr.slice(-3000) + String(built.status)).toMatch(/0$/);
+    expect(built.stdout).toContain(join(target, image));
+  });
+
+  it("delivers every component's artifacts under Hypriot's names", async () => {
+    const names = (await readdir(target)).sort();
+    const kernels = names.filter((name) => name.endsWith('.config'));
+    expect(kernels).toHaveLength(1);
+    const release = String(kernels[0]).slice(0, -'.config'.length);
+    const withDigest = [
+      'bootfiles.tar.gz',
+      image,
+      `${image}.bmap`,
+      `${image}.zip`,
+      `${image}.zst`,
+      'rootfs-arm64-debian-v1.0.0.tar.gz',
+      'rpi-bootloader.tar.gz',
+      'rpi-raw.img.zip',
+      `${release}.tar.gz`,
+    ];
+    expect(names).toEqual(
+      [...withDigest.flatMap((name) => [name, `${name}.sha256`]), `${release}.config`, 'build.json'].sort(),
+    );
+  });
+
+  it('gives every file the digest that its companion and build.json say', async () => {
+    const checked = await run('sh', ['-c', 'sha256sum --check --quiet *.sha256'], {cwd: target});
+    expect(checked).toMatchObject({status: 0, stdout: ''});
+    const {steps} = await provenance();
+    const artifact = steps.flatMap((step) => step.artifacts).find((file) => file.name === image);
+    expect(artifact?.sha256).toBe(await sha256(join(target, image)));
+  });
+
+  it('delivers a sparse image whose compressed forms hold the same bytes', async () => {
+    const {size, blocks} = await stat(join(target, image));
+    expect(size).toBe(2 * 1024 ** 3);
+    expect(blocks * 512).toBeLessThan(size / 2);
+    const digest = await sha256(join(target, image));
+    const unpacked = await run(
+      'sh',
+      ['-c', `unzip -p ${image}.zip | sha256sum; zstd -dc ${image}.zst | sha256sum`],
+      {cwd: target},
+    );
+    expect(unpacked.stdout).toBe(`${digest}  -\n${digest}  -\n`);
+  });
+
+  it('records the packages that went in, with their digests', async () => {
+    const {packages} = await provenance();
+    const names = (step: string) => packages[step]?.map((item) => item.name) ?? [];
+    expect(names('root_fs.packages')).toEqual(expect.arrayContaining(['systemd', 'openssh-server', 'sudo']));
+    expect(names('rpi_sd_image.docker')).toEqual(
+      expect.arrayContaining(['docker.io', 'docker-compose', 'containerd']),
+    );
+    expect(names('rpi_bootloader')).toEqual(['raspi-firmware']);
+    for (const item of Object.values(packages).flat()) {
+      expect(item).toMatchObject({sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string});
+    }
+  });
+
+  it('leaves no container and no view behind', async () => {
+    const left = await run('sh', [
+      '-c',
+      'docker ps -aq --filter label=org.hypriotkit.run; docker volume ls -q --filter label=org.hypriotkit.run',
+    ]);
+    expect(left.stdout).toBe('');
+  });
+});
+
+describe('a second run with nothing changed', () => {
+  it('builds nothing and leaves the files alone', async () => {
+    const before = await stat(join(target, image));
+    const again = await hypriotkit(['build', '--target', target, '--volume', volume, '--json']);
+    expect(again.status).toBe(0);
+    expect(builtSteps(again)).toEqual([]);
+    expect((await stat(join(target, image))).mtimeMs).toBe(before.mtimeMs);
+  });
+});
+
+describe('hypriotkit boot', () => {
+  it('boots the image to a login with the Docker engine running, and checks what it is asked to', async () => {
+    const digest = await sha256(join(target, image));
+    const assertions = [
+      'docker-compose version || docker compose version',
+      'sudo -n true',
+      'test "$(id -un)" = pirate',
+      'false',
+    ];
+    const booted = await hypriotkit([
+      'boot',
+      ...['--target', target, '--volume', volume, '--json'],
+      ...assertions.flatMap((command) => ['--assert', command]),
+    ]);
+    const result = JSON.parse(booted.stdout.trim().split('\n').at(-1) ?? '{}') as {
+      result?: {assertions: {name: string; passed: boolean; output: string}[]};
+      assertions?: {name: string; passed: boolean; output: string}[];
+    };
+    const checked = result.result?.assertions ?? result.assertions ?? [];
+    expect(
+      checked.map(({name, passed}) => [name, passed]),
+      booted.stdout.slice(-3000) + booted.stderr.slice(-3000),
+    ).toEqual([
+      ['all units have been started', true],
+      ['no systemd unit has failed', true],
+      ['the Docker engine is active', true],
+      ['the host name is black-pearl', true],
+      ["the root file system is the card's second partition", true],
+      ...assertions.slice(0, 3).map((command) => [command, true]),
+      ['false', false],
+    ]);
+    // One assertion does not hold: the boot as a whole has failed.
+    expect(booted.status).toBe(1);
+    // The image itself was only read.
+    expect(await sha256(join(target, image))).toBe(digest);
+  });
+
+  it('gives up after its time limit with the last lines of the console', async () => {
+    const booted = await hypriotkit(['boot', join(target, image), '--volume', volume, '--timeout', '4']);
+    expect(booted.status).toBe(1);
+    expect(booted.stderr).toMatch(/does not boot: .*within 4 s/);
+    expect(booted.stderr).toContain('The last lines of its console');
+  });
+});
+
+describe('a changed host name', () => {
+  it('runs only what it reaches, and says why', async () => {
+    await writeFile(
+      join(target, 'configs.json'),
+      JSON.stringify({root_fs: {hostname: 'reef'}, rpi_sd_image: {}}),
+    );
+    const options = ['--target', target, '--volume', volume];
+    const planned = JSON.parse((await hypriotkit(['plan', ...options, '--json'])).stdout) as {
+      steps: {step: string; action: string; reasons: string[]}[];
+    };
+    const running = planned.steps.filter((step) => step.action === 'run');
+    expect(running.map((step) => step.step)).toEqual(['root_fs', 'rpi_sd_image']);
+    expect(running.map((step) => step.reasons)).toEqual([
+      ['root_fs.hostname "black-pearl" → "reef"'],
+      ['root_fs.hostname "black-pearl" → "reef"'],
+    ]);
+    const changed = await hypriotkit(['build', ...options, '--json']);
+    expect(changed.status).toBe(0);
+    expect(builtSteps(changed).sort()).toEqual(['root_fs', 'rpi_sd_image']);
+  });
+});
