@@ -1,3 +1,4 @@
+import {join} from 'node:path';
 import {loadConfigs} from '../../configs/load-config.ts';
 import {isPasswordHash} from '../../configs/fields.ts';
 import type {Configs} from '../../configs/schema.ts';
@@ -5,7 +6,7 @@ import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {DockerContainer} from '../docker/containers.ts';
 import {ImageOperationError} from '../docker/images.ts';
 import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
-import {ensureBuildImage} from '../engine/build-image.ts';
+import {builtinBuildImages, ensureBuildImage} from '../engine/build-image.ts';
 import {ensureSessionVolume, openSession} from '../engine/open-session.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
@@ -102,7 +103,12 @@ async function ensureEmulator(
 ): Promise<string> {
   emit({type: 'step-progress', step: bootStep, message: 'preparing the emulator'});
   try {
-    return await ensureBuildImage(session, 'boot', undefined, base, (line) => emit(bootOutput(line)), signal);
+    return await ensureBuildImage(session, {
+      folder: join(builtinBuildImages(), 'boot'),
+      base,
+      onLine: (line) => emit(bootOutput(line)),
+      signal,
+    });
   } catch (error) {
     if (!(error instanceof ImageOperationError)) throw error;
     throw new PipelineError(

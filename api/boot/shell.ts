@@ -36,9 +36,11 @@ export class SerialShell {
     const [answer] = await console.waitFor(/Login incorrect|[$#] ?$/m, stepTimeoutMs, signal);
     if (answer === 'Login incorrect') throw new ConsoleError(`the login of "${username}" was refused`);
     const shell = new SerialShell(console, signal);
-    // A plain shell without line editing, echo and prompt: only what commands print is left.
-    console.send('exec env TERM=dumb PS1= PS2= sh\n');
-    console.send('stty -echo; PS1=; PS2=\n');
+    // A plain shell without line editing, echo and prompt: only what commands print is left. Each line is typed at a
+    // prompt, because the slow machine loses what is typed while it starts a program.
+    console.send("exec env TERM=dumb PS1='hk-shell ' PS2= sh\n");
+    await console.waitFor(/hk-shell $/m, stepTimeoutMs, signal);
+    console.send('stty -echo; PS1=\n');
     await shell.run('true');
     return shell;
   }

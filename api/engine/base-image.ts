@@ -1,12 +1,13 @@
 import {createHash} from 'node:crypto';
+import {join} from 'node:path';
 import type {Configs} from '../../configs/schema.ts';
-import {packBuildContext, type BuildContext} from '../docker/build-context.ts';
+import type {BuildContext} from '../docker/build-context.ts';
 import {ImageOperationError} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
 import {readTarFiles} from '../docker/tar.ts';
 import {PipelineError} from '../errors.ts';
 import {bootstrapDebian} from './bootstrap.ts';
-import {buildImageFolder} from './build-image.ts';
+import {buildImageContext, builtinBuildImages} from './build-image.ts';
 import type {EngineSession} from './session.ts';
 
 /** Debian release of the base image; the images that `base_image.from` may name are of this release. */
@@ -112,7 +113,7 @@ async function wantedTag(
   session: EngineSession,
   configs: Configs,
 ): Promise<{tag: string; context: BuildContext}> {
-  const context = await packBuildContext(buildImageFolder('base_image'));
+  const context = await buildImageContext(join(builtinBuildImages(), 'base_image'));
   const {from, mirror} = configs.base_image;
   const digest = createHash('sha256')
     .update(JSON.stringify([context.digest, from, mirror, session.engine.architecture]))

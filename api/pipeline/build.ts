@@ -3,6 +3,7 @@ import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {baseImageStep} from '../components/components.ts';
 import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
+import {builtinBuildImages} from '../engine/build-image.ts';
 import {ensureSessionVolume, openSession} from '../engine/open-session.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
@@ -117,6 +118,7 @@ class BuildRun {
       session,
       store: this.#store,
       baseImage,
+      buildImages: builtinBuildImages(),
       epoch: epochFromUser ?? baseImage.archiveDate,
       mayRegisterBinfmt: options.registerBinfmt ?? true,
       emit: this.#given.emit,

@@ -1,6 +1,7 @@
 import {loadConfigs} from '../../configs/load-config.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import {findBaseImage} from '../engine/base-image.ts';
+import {builtinBuildImages} from '../engine/build-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions, CommonOptions, Plan, VolumeStatus} from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
@@ -17,7 +18,11 @@ export async function plan(options: BuildOptions = {}): Promise<Plan> {
   const epochFromUser = sourceDateEpoch(process.env);
   await using session = await openSession(options);
   const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
-  const base = baseImage && {baseImage, epoch: epochFromUser ?? baseImage.archiveDate};
+  const base = baseImage && {
+    baseImage,
+    buildImages: builtinBuildImages(),
+    epoch: epochFromUser ?? baseImage.archiveDate,
+  };
   const store = new ArtifactStore(session);
   if (!(await volumeExists(session)))
     return {volume: session.label, steps: [plannedBase(base !== undefined), ...planEmpty(steps)]};

@@ -2,10 +2,9 @@ import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {baseImageStep} from '../components/components.ts';
 import type {Step} from '../components/step.ts';
-import type {BaseImage} from '../engine/base-image.ts';
 import type {PlannedStep} from '../events/event.ts';
 import {explainDifference, FingerprintInputs} from './fingerprint.ts';
-import {identifyStep} from './run-step.ts';
+import {identifyStep, type IdentityContext} from './run-step.ts';
 
 /**
  * Says for each step whether the store has its artifacts, and if not, why it must run. Reads the store's index only;
@@ -14,7 +13,7 @@ import {identifyStep} from './run-step.ts';
 export async function planSteps(
   steps: readonly Step[],
   store: ArtifactStore,
-  base: {readonly baseImage: BaseImage; readonly epoch: number} | undefined,
+  base: IdentityContext | undefined,
 ): Promise<PlannedStep[]> {
   const entries = await store.entries();
   const hits = new Map<string, StoreEntry>();

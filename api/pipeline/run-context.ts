@@ -10,6 +10,8 @@ export interface RunContext {
   readonly session: EngineSession;
   readonly store: ArtifactStore;
   readonly baseImage: BaseImage;
+  /** Folder with a folder for each build image. */
+  readonly buildImages: string;
   /** `SOURCE_DATE_EPOCH` of every container. */
   readonly epoch: number;
   readonly mayRegisterBinfmt: boolean;

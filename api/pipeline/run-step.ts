@@ -1,3 +1,4 @@
+import {join} from 'node:path';
 import type {StoredFile, StoreEntry} from '../../volumes/store-entry.ts';
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {Output, Step} from '../components/step.ts';
@@ -13,13 +14,16 @@ import type {RunContext, StepOutcome} from './run-context.ts';
 /** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
 const processLimit = 4096;
 
+/** What of a run decides about the identity of its steps. */
+export type IdentityContext = Pick<RunContext, 'baseImage' | 'buildImages' | 'epoch'>;
+
 /** Computes what identifies a step, given its finished inputs. */
 export async function identifyStep(
   step: Step,
   inputs: ReadonlyMap<string, StoreEntry>,
-  context: Pick<RunContext, 'baseImage' | 'epoch'>,
+  context: IdentityContext,
 ): Promise<{fingerprint: string; inputs: FingerprintInputs}> {
-  const {digest} = await buildImageContext(step.buildImage);
+  const {digest} = await buildImageContext(join(context.buildImages, step.buildImage));
   const collected = fingerprintInputs(step, {
     buildImage: digest,
     baseImage: context.baseImage.identity,
@@ -167,16 +171,15 @@ class StepRun {
   }
 
   #ensureImage(): Promise<string> {
-    const {session, baseImage, signal} = this.#context;
+    const {session, baseImage, buildImages, signal} = this.#context;
     this.#progress('preparing its build image');
-    return ensureBuildImage(
-      session,
-      this.#step.buildImage,
-      this.#step.imageName,
-      baseImage,
-      (line) => this.#output('stdout', line),
+    return ensureBuildImage(session, {
+      folder: join(buildImages, this.#step.buildImage),
+      imageName: this.#step.imageName,
+      base: baseImage,
+      onLine: (line) => this.#output('stdout', line),
       signal,
-    );
+    });
   }
 
   /** The step's own folder, writable, and its inputs, read-only: nothing else of the volume can be seen. */

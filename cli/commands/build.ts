@@ -24,6 +24,10 @@ export const buildCommand = (context: CliContext) =>
     .addOption(volumeOption())
     .addOption(imageOption())
     .addOption(jobsOption())
+    .option(
+      '--no-register-binfmt',
+      "never register an emulator with the engine's kernel; fail where one is needed",
+    )
     .addOption(verbosityOption())
     .addOption(jsonLinesOption())
     .addHelpText(
