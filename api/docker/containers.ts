@@ -178,8 +178,17 @@ export class DockerContainer {
 
   /** Resolves when somebody, here or elsewhere, has removed it. */
   async waitUntilRemoved(signal?: AbortSignal): Promise<void> {
+    await this.#waitUntil('removed', signal);
+  }
+
+  /** Resolves when it does not run any more, or does not exist. */
+  async waitUntilStopped(signal?: AbortSignal): Promise<void> {
+    await this.#waitUntil('not-running', signal);
+  }
+
+  async #waitUntil(condition: 'removed' | 'not-running', signal: AbortSignal | undefined): Promise<void> {
     await this.#container
-      .wait({condition: 'removed', ...(signal && {abortSignal: signal})} as Dockerode.ContainerWaitOptions)
+      .wait({condition, ...(signal && {abortSignal: signal})} as Dockerode.ContainerWaitOptions)
       .catch((error: unknown) => {
         if (!isNotFound(error)) throw error;
       });

@@ -67,7 +67,12 @@ export class DockerImages {
     labelFilter: string,
   ): Promise<readonly {id: string; tags: readonly string[]; sizeBytes: number}[]> {
     const found = await this.#docker.listImages({filters: {label: [labelFilter]}});
-    return found.map((image) => ({id: image.Id, tags: image.RepoTags ?? [], sizeBytes: image.Size}));
+    return found.map((image) => ({
+      id: image.Id,
+      // Engines before 25 list an image without a tag as one with this tag.
+      tags: (image.RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
+      sizeBytes: image.Size,
+    }));
   }
 
   /** @throws ImageOperationError when a step of the Dockerfile fails. */
@@ -153,7 +158,7 @@ async function followProgress(
     if (tail.length > 40) tail.shift();
     onLine?.(line);
   });
-  const parse = new LineSplitter((json) => {
+  const parseLine = (json: string) => {
     if (json.trim() === '') return;
     const message = JSON.parse(json) as ProgressMessage;
     if (message.error !== undefined || message.errorDetail !== undefined) {
@@ -163,7 +168,9 @@ async function followProgress(
     } else if (message.status !== undefined) {
       print.write(Buffer.from(`${message.status}\n`));
     }
-  });
+  };
+  // A message is never cut: half of it is no JSON.
+  const parse = new LineSplitter(parseLine, Infinity);
   for await (const chunk of stream) parse.write(chunk as Buffer);
   parse.end();
   print.end();

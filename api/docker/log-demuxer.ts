@@ -30,32 +30,46 @@ export class LogDemuxer {
   }
 }
 
+/** A line longer than this is cut: a program that never ends its line must not fill the memory. */
+const maxLineLength = 64 * 1024;
+
 /** Cuts a byte stream into lines; `\r` counts as an end, so that progress bars become lines. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
+  readonly #maxLength: number;
   readonly #decoder = new TextDecoder('utf-8');
   #rest = '';
+  #afterReturn = false;
 
-  constructor(onLine: (line: string) => void) {
+  constructor(onLine: (line: string) => void, maxLength = maxLineLength) {
     this.#onLine = onLine;
+    this.#maxLength = maxLength;
   }
 
   write(chunk: Buffer): void {
-    const lines = (this.#rest + this.#decoder.decode(chunk, {stream: true})).split(/\r\n|\n|\r/);
+    this.#add(this.#decoder.decode(chunk, {stream: true}));
+  }
+
+  /** Hands out what is left after the last newline. */
+  end(): void {
+    this.#add(this.#decoder.decode());
+    if (this.#rest !== '') this.#onLine(this.#rest);
+    this.#rest = '';
+  }
+
+  #add(text: string): void {
+    if (text === '') return;
+    // The second half of a \r\n whose line has been handed out with the first.
+    const fresh = this.#afterReturn && text.startsWith('\n') ? text.slice(1) : text;
+    this.#afterReturn = text.endsWith('\r');
+    // Only what is new is searched: a long line in many small pieces would otherwise be searched for each of them.
+    const lines = fresh.split(/\r\n|\n|\r/);
+    lines[0] = this.#rest + (lines[0] ?? '');
     this.#rest = lines.pop() ?? '';
-    // A program that never ends its line must not fill the memory.
-    if (this.#rest.length > maxLineLength) {
+    if (this.#rest.length > this.#maxLength) {
       lines.push(this.#rest);
       this.#rest = '';
     }
     for (const line of lines) this.#onLine(line);
   }
-
-  /** Hands out what is left after the last newline. */
-  end(): void {
-    if (this.#rest !== '') this.#onLine(this.#rest);
-    this.#rest = '';
-  }
 }
-
-const maxLineLength = 64 * 1024;

@@ -90,7 +90,12 @@ function fullStorage(step: string, tail: readonly string[]): StepFailure {
 
 /** The lines that are meant for people. */
 function visible(tail: readonly string[]): string[] {
-  return tail.filter((line) => !line.startsWith('::error ') && !line.startsWith('::hint '));
+  return tail.filter(isForPeople);
+}
+
+/** Whether a line of a script's output is not one that tells hypriotkit why it failed. */
+export function isForPeople(line: string): boolean {
+  return !line.startsWith('::error ') && !line.startsWith('::hint ');
 }
 
 /** An answer of the engine that is no success (dockerode puts the status on the error), or a lost connection. */

@@ -6,6 +6,7 @@ import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
+import {DeliveryMemory} from './delivery-memory.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
 
 /** A partial copy; renamed to its real name when it is complete and verified. */
@@ -48,14 +49,17 @@ export async function deliver(
   signal: AbortSignal,
 ): Promise<DeliveredArtifact[]> {
   const delivered: DeliveredArtifact[] = [];
+  const memory = new DeliveryMemory();
   for (const file of files) {
     const path = join(folder, file.name);
-    const unchanged = await hasContent(path, file);
+    const unchanged = (await memory.recall(path)) === file.sha256 || (await hasContent(path, file));
     if (!unchanged) await copyOut(store, entry, file, path, emit, signal);
+    await memory.remember(path, file.sha256);
     const artifact = {...file, step: entry.step, path, unchanged};
     emit({type: 'artifact-delivered', artifact});
     delivered.push(artifact);
   }
+  await memory.save();
   return delivered;
 }
 

@@ -7,12 +7,22 @@ import {label} from '../docker/labels.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
 import {buildImageContext, ensureBuildImage} from '../engine/build-image.ts';
 import type {StepFailure} from '../events/step-failure.ts';
-import {classifyError, classifyExit, tailLines} from './classify-failure.ts';
+import {classifyError, classifyExit, isForPeople, tailLines} from './classify-failure.ts';
 import {fingerprint, fingerprintInputs, type FingerprintInputs} from './fingerprint.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 
 /** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
 const processLimit = 4096;
+
+/**
+ * The CPU that qemu emulates, by Debian architecture; each has models of its own and refuses to start with another's.
+ * That of arm64 is one without pointer authentication: emulating it makes every function call up to 18 times slower.
+ */
+const emulatedCpus: Readonly<Record<string, string>> = {
+  arm64: 'cortex-a72',
+  armhf: 'cortex-a7',
+  mips: '24Kf',
+};
 
 /** What of a run decides about the identity of its steps. */
 export type IdentityContext = Pick<RunContext, 'baseImage' | 'buildImages' | 'epoch'>;
@@ -112,14 +122,24 @@ class StepRun {
     if (other === undefined) return false;
     const run = other.labels[label.run] ?? '';
     const attendants = await session.containers.list(`${label.run}=${run}`);
-    const alive = attendants.some((found) => found.running && found.labels[label.role] === 'attendant');
-    if (!alive) {
+    const attendant = attendants.find((found) => found.running && found.labels[label.role] === 'attendant');
+    if (attendant === undefined) {
       // Its run is gone; nobody would ever publish what it makes.
       await session.containers.get(other.id).remove();
       return true;
     }
     this.#progress(`waiting for ${other.labels[label.owner] ?? 'another run'}, which is making it`);
-    await session.containers.get(other.id).waitUntilRemoved(signal);
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    try {
+      // A run that is killed removes nothing: then only the end of its attendant tells.
+      await Promise.race([
+        session.containers.get(other.id).waitUntilRemoved(either),
+        session.containers.get(attendant.id).waitUntilStopped(either),
+      ]);
+    } finally {
+      over.abort();
+    }
     return true;
   }
 
@@ -131,6 +151,8 @@ class StepRun {
     const {session, store, signal} = this.#context;
     await this.#prepareEngine();
     const image = await this.#ensureImage();
+    // What the build of its image printed is no news about the container.
+    this.#tail.length = 0;
     const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
     const views: string[] = [];
     try {
@@ -212,8 +234,7 @@ class StepRun {
         SOURCE_DATE_EPOCH: String(epoch),
         LC_ALL: 'C.UTF-8',
         TZ: 'UTC',
-        // A CPU without pointer authentication: emulating that makes every function call up to 18 times slower.
-        QEMU_CPU: 'cortex-a72',
+        QEMU_CPU: emulatedCpus[this.#step.executes ?? 'arm64'] ?? 'max',
         DEBIAN_FRONTEND: 'noninteractive',
         ...Object.fromEntries(this.#step.settings.map(({variable, value}) => [variable, value])),
       },
@@ -282,8 +303,9 @@ class StepRun {
 
   #output(stream: 'stdout' | 'stderr', line: string): void {
     this.#tail.push(line);
-    if (this.#tail.length > tailLines) this.#tail.shift();
-    if (line.startsWith('::error ') || line.startsWith('::hint ')) return;
+    // What the script says about its failure stays: the engine may hand it out before lines that were printed earlier.
+    if (this.#tail.length > tailLines) this.#tail.splice(this.#tail.findIndex(isForPeople), 1);
+    if (!isForPeople(line)) return;
     this.#context.emit({type: 'step-output', step: this.#step.name, stream, line});
   }
 
