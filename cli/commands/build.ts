@@ -39,14 +39,17 @@ Examples:
   $ hypriotkit build -t ./out --json | jq .    for programs
 `,
     )
-    .action(async (components, {json, ...flags}) => {
-      const result = await reportRun(
-        context,
-        {json, verbosity: flags.verbosity},
-        async ({onEvent, signal}) => {
-          const {build} = await context.loadApi();
-          return build({...given(flags), ...(components.length > 0 && {components}), onEvent, signal});
-        },
-      );
+    .action(async (components, {json, verbosity, ...flags}) => {
+      const result = await reportRun(context, {json, verbosity}, async ({onEvent, signal}) => {
+        const {build} = await context.loadApi();
+        return build({
+          ...given(flags),
+          ...(components.length > 0 && {components}),
+          // The reporters choose what is shown; the live window needs the last line of each container.
+          verbosity: 'debug',
+          onEvent,
+          signal,
+        });
+      });
       if (!json) printBuildResult(result, context);
     });
