@@ -13,7 +13,7 @@ artifact=$ROOT_FS_NAME.tar.gz
 root=$(mktemp -d)
 say "unpacking the packages"
 tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$packages" -C "$root" ||
-	die INPUT_BROKEN "$packages cannot be unpacked" 'Build again with --no-cache; if it stays, the artifact store is damaged.'
+	die INPUT_BROKEN "$packages cannot be unpacked" 'Run the same command again: a damaged file in the volume is found and built again.'
 
 say "configuring $HYPRIOT_HOSTNAME"
 /usr/lib/hypriotkit/configure-root.sh "$root"

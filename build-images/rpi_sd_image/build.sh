@@ -20,7 +20,7 @@ rm -f "$image" "$image".*
 
 say 'Unpacking root file system, kernel and firmware'
 broken() {
-	die INPUT_BROKEN "$1 cannot be unpacked" 'Build again with --no-cache; if it stays, the artifact store is damaged.'
+	die INPUT_BROKEN "$1 cannot be unpacked" 'Run the same command again: a damaged file in the volume is found and built again.'
 }
 packages=/inputs/rpi_sd_image.docker/rootfs-docker.tar.zst
 tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$packages" -C "$root" &

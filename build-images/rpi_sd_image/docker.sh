@@ -17,7 +17,7 @@ input=/inputs/root_fs.packages/rootfs-packages.tar.zst
 say 'Unpacking the root file system'
 mkdir "$root"
 tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$input" -C "$root" ||
-	die INPUT_BROKEN "$input cannot be unpacked" 'Build again with --no-cache; if it stays, the artifact store is damaged.'
+	die INPUT_BROKEN "$input cannot be unpacked" 'Run the same command again: a damaged file in the volume is found and built again.'
 
 # The builder's apt works on the root file system from outside; only dpkg runs inside. Sources are
 # those that the root file system has: they came from the same mirror.
