@@ -79,9 +79,17 @@ export class ArtifactStore {
   /** Makes an empty work folder. */
   async openWork(id: string): Promise<WorkFolder> {
     const path = `${storeFolder}/work/${id}`;
-    await this.#host.run(`mkdir -p ${storeFolder}/index ${storeFolder}/entries && mkdir -p -m 0755 "$1"`, [
-      path,
-    ]);
+    // What an earlier attempt of this run may have left is not this one's work.
+    // A mapped folder belongs to its owner, who must be able to remove it without the container's root.
+    await this.#host.run(
+      `set -e
+       umask 022
+       rm -rf -- "$1"
+       set -- ${storeFolder} ${storeFolder}/index ${storeFolder}/entries ${storeFolder}/work "$1"
+       mkdir -p -- "$@"
+       chown --reference=. -- "$@"`,
+      [path],
+    );
     return {path};
   }
 
@@ -139,10 +147,13 @@ export class ArtifactStore {
        for name; do mv -- "../$work/$name" "../$work/.publish/"; done
        # Files of a mapped folder belong to its owner, not to the container's root.
        chown -R --reference=.. "../$work/.publish"
-       printf '%s' "$json" >"../$work/.index"
+       # By way of cat, because the shell's own printf does not say when the volume is full.
+       printf '%s' "$json" | cat >"../$work/.index"
        chown --reference=.. "../$work/.index"
        sync -f "../$work/.index"
        rm -rf -- "index/$fingerprint.json" "entries/$fingerprint"
+       # A sweep takes an entry folder without an index file for left over once it is a minute old.
+       touch "../$work/.publish"
        mv -T -- "../$work/.publish" "entries/$fingerprint"
        mv -T -- "../$work/.index" "index/$fingerprint.json"
        rm -rf -- "../$work"`,
@@ -168,21 +179,31 @@ export class ArtifactStore {
     this.#entries = undefined;
   }
 
-  /** Removes what killed runs left: work folders whose run is not among `liveRuns`, and entry folders without an index file. */
-  async sweep(liveRuns: readonly string[]): Promise<void> {
+  /** Names of the work folders of all runs. */
+  async workFolders(): Promise<readonly string[]> {
+    const output = await this.#host.run(`ls -A ${storeFolder}/work 2>/dev/null || true`, []);
+    return output.split('\n').filter(Boolean);
+  }
+
+  /**
+   * Removes what killed runs left: work folders whose run is not among `liveRuns`, and entry folders without an index
+   * file.
+   *
+   * @param among the work folders to judge. List them before the runs are: a run that starts in between is not known.
+   */
+  async sweep(liveRuns: readonly string[], among?: readonly string[]): Promise<void> {
+    const judged = among ?? (await this.workFolders());
     await this.#host.run(
       `cd ${storeFolder} 2>/dev/null || exit 0
-       for work in work/*; do
-         [ -d "$work" ] || continue
-         run=\${work#work/}; run=\${run%%.*}; live=no
-         for id; do [ "$id" != "$run" ] || live=yes; done
-         [ "$live" = yes ] || rm -rf -- "$work"
+       live=" $1 "; shift
+       for name; do
+         case $live in *" \${name%%.*} "*) ;; *) rm -rf -- "work/$name" ;; esac
        done
        for entry in entries/*; do
          [ -d "$entry" ] || continue
          [ -e "index/\${entry#entries/}.json" ] || find "$entry" -maxdepth 0 -mmin +1 -exec rm -rf {} +
        done`,
-      liveRuns,
+      [liveRuns.join(' '), ...judged],
     );
   }
 

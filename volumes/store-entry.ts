@@ -1,6 +1,6 @@
 import {z} from 'zod';
 
-/** Version of the layout below `.hypriotkit/`. A store of another version is left alone and reported. */
+/** Version of the layout below `.hypriotkit/`. Entries of another version are not seen. */
 export const storeFormat = 1;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);

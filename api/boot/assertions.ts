@@ -1,3 +1,4 @@
+import {PipelineError} from '../errors.ts';
 import type {BootAssertion} from '../options.ts';
 import type {SerialShell} from './shell.ts';
 
@@ -34,8 +35,24 @@ export function defaultAssertions(hostname: string): Assertion[] {
   ];
 }
 
-/** The assertion of a user: a command that must exit with 0. */
+/** A terminal takes no longer line than 4095 bytes (Linux, N_TTY_BUF_SIZE); what `SerialShell` puts around a command needs some. */
+const longestCommand = 3500;
+
+/**
+ * The assertion of a user: a command that must exit with 0.
+ *
+ * @throws PipelineError `USAGE` for one that is too long to be typed.
+ */
 export function userAssertion(command: string): Assertion {
+  if (Buffer.byteLength(command.replaceAll("'", "'\\''")) > longestCommand) {
+    throw new PipelineError(
+      'USAGE',
+      `an assertion is longer than the ${longestCommand} bytes that can be typed at a console`,
+      {
+        hint: 'Put a script into the image and name that.',
+      },
+    );
+  }
   return {name: command, command};
 }
 

@@ -14,7 +14,7 @@ import {PipelineError} from '../errors.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {BootAssertion, BootOptions, BootResult} from '../options.ts';
 import {configLocation} from '../pipeline/build.ts';
-import {check, defaultAssertions, userAssertion} from './assertions.ts';
+import {check, defaultAssertions, userAssertion, type Assertion} from './assertions.ts';
 import {locateImage, type LocatedImage} from './find-image.ts';
 import {ConsoleError, SerialConsole} from './serial-console.ts';
 import {SerialShell} from './shell.ts';
@@ -37,6 +37,10 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
   const emit = options.onEvent ?? (() => undefined);
   const {components: configs} = await loadConfigs(configLocation(options));
   const credentials = bootCredentials(options, configs);
+  const assertions = [
+    ...defaultAssertions(configs.root_fs.hostname),
+    ...(options.assertions ?? []).map(userAssertion),
+  ];
   const session = await openSession(options);
   const progress = (message: string) => emit({type: 'step-progress', step: bootStep, message});
   const startedMs = Date.now();
@@ -58,7 +62,7 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
     const image = await locateImage(session, store, {image: options.image, target: options.target}, progress);
     try {
       const boot = new Boot(session, image, emulator, options, credentials, emit);
-      const result = await boot.run(configs.root_fs.hostname);
+      const result = await boot.run(assertions);
       failed = false;
       emit({
         type: 'step-finished',
@@ -147,7 +151,7 @@ class Boot {
     this.#emit = emit;
   }
 
-  async run(hostname: string): Promise<BootResult> {
+  async run(assertions: readonly Assertion[]): Promise<BootResult> {
     const view = await this.#session.createView(this.#image.folder);
     await using container = await this.#create(view);
     const {input, output} = await container.attachConsole();
@@ -171,21 +175,17 @@ class Boot {
         this.#credentials.password,
         signal,
       );
-      const assertions = await this.#check(shell, hostname);
-      const passed = assertions.every((assertion) => assertion.passed);
+      const results = await this.#check(shell, assertions);
+      const passed = results.every((result) => result.passed);
       await this.#options.attach?.(console.open());
-      return {image: this.#image.label, loginSeconds, assertions, passed};
+      return {image: this.#image.label, loginSeconds, assertions: results, passed};
     } catch (error) {
       if (!(error instanceof ConsoleError)) throw error;
       throw this.#bootFailed(error, console);
     }
   }
 
-  async #check(shell: SerialShell, hostname: string): Promise<BootAssertion[]> {
-    const assertions = [
-      ...defaultAssertions(hostname),
-      ...(this.#options.assertions ?? []).map(userAssertion),
-    ];
+  async #check(shell: SerialShell, assertions: readonly Assertion[]): Promise<BootAssertion[]> {
     const results: BootAssertion[] = [];
     for (const assertion of assertions) {
       this.#progress(`checking: ${assertion.name}`);

@@ -8,7 +8,7 @@ export class ConsoleError extends Error {
 /** What a console can end a wait with, besides what is waited for. */
 const disasters = [
   /Kernel panic - not syncing[^\n]*/,
-  /^::error \S+ (.*)$/m,
+  /^::error \S+ (.*)\r?\n/m,
   /You are in emergency mode[^\n]*/,
 ];
 

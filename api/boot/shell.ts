@@ -1,3 +1,4 @@
+import {randomBytes} from 'node:crypto';
 import {ConsoleError, type SerialConsole} from './serial-console.ts';
 
 /** How long a login or one command may take on the slow emulated machine. */
@@ -12,6 +13,8 @@ export interface CommandResult {
 export class SerialShell {
   readonly #console: SerialConsole;
   readonly #signal: AbortSignal | undefined;
+  /** In every mark, so that no command can print one by chance. */
+  readonly #nonce = randomBytes(4).toString('hex');
   #count = 0;
 
   private constructor(console: SerialConsole, signal: AbortSignal | undefined) {
@@ -33,12 +36,13 @@ export class SerialShell {
     console.send(`${username}\n`);
     await console.waitFor(/[Pp]assword: ?$/m, stepTimeoutMs, signal);
     console.send(`${password}\n`);
-    const [answer] = await console.waitFor(/Login incorrect|[$#] ?$/m, stepTimeoutMs, signal);
+    const [answer] = await console.waitFor(/Login incorrect|[$#] $/m, stepTimeoutMs, signal);
     if (answer === 'Login incorrect') throw new ConsoleError(`the login of "${username}" was refused`);
     const shell = new SerialShell(console, signal);
     // A plain shell without line editing, echo and prompt: only what commands print is left. Each line is typed at a
     // prompt, because the slow machine loses what is typed while it starts a program.
-    console.send("exec env TERM=dumb PS1='hk-shell ' PS2= sh\n");
+    // Quoted in two parts, so that the echo of this line is not taken for the prompt.
+    console.send("exec env TERM=dumb PS1='hk-''shell ' PS2= sh\n");
     await console.waitFor(/hk-shell $/m, stepTimeoutMs, signal);
     console.send('stty -echo; PS1=\n');
     await shell.run('true');
@@ -47,7 +51,7 @@ export class SerialShell {
 
   /** Runs a command and returns what it printed, both streams as one. */
   async run(command: string, timeoutMs = stepTimeoutMs): Promise<CommandResult> {
-    const id = `hk${this.#count++}`;
+    const id = `hk${this.#nonce}-${this.#count++}`;
     // The marks are put together by printf, so that an echo of the command is not taken for its result. The command
     // travels as an argument of eval: whatever it is, the mark behind it is reached.
     const quoted = `'${command.replaceAll("'", "'\\''")}'`;
@@ -56,7 +60,8 @@ export class SerialShell {
     );
     await this.#console.waitFor(new RegExp(`^${id}-begin\\r?\\n`, 'm'), timeoutMs, this.#signal);
     const [text, status] = await this.#console.waitFor(
-      new RegExp(`[^]*?${id}-end-(\\d+)`),
+      // With the end of its line: a serial line delivers a status of three digits in three pieces.
+      new RegExp(`[^]*?${id}-end-(\\d+)\\r?\\n`),
       timeoutMs,
       this.#signal,
     );

@@ -21,7 +21,7 @@ export function blankImageSteps({blank_image: config}: Configs): Step[] {
       settings: [
         {field: 'blank_image.size', variable: 'IMAGE_SIZE', value: String(sizeBytes)},
         {field: 'blank_image.boot_size', variable: 'BOOT_SIZE', value: String(bootBytes)},
-        {field: 'blank_image.device', variable: 'IDENTITY', value: identity},
+        {field: 'blank_image', variable: 'IDENTITY', value: identity, derived: true},
       ],
       inputs: [],
       outputs: withDigest(`${config.device}-raw.img.zip`),

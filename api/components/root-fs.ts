@@ -99,7 +99,7 @@ export function rootFsSteps(configs: Configs): Step[] {
       command: ['/builder/build.sh'],
       settings: [
         ...identitySettings(configs),
-        {field: 'root_fs.version', variable: 'ROOT_FS_NAME', value: name},
+        {field: 'root_fs', variable: 'ROOT_FS_NAME', value: name, derived: true},
       ],
       inputs: ['root_fs.packages'],
       outputs: withDigest(`${name}.tar.gz`),

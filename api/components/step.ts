@@ -8,6 +8,8 @@ export interface Setting {
   readonly value: string;
   /** Kept out of the store's records and of every message; only its digest is compared. */
   readonly secret?: boolean;
+  /** Follows from other settings of the step: part of its identity, but no reason of its own for a change. */
+  readonly derived?: boolean;
 }
 
 /** A file, or one file out of a pattern, that a step must leave in its work folder. */

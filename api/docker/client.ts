@@ -81,7 +81,7 @@ async function openDocker(host: DockerHost): Promise<Dockerode> {
   const {default: Docker} = await import('dockerode');
   const url = parseAddress(host);
   if (url.protocol === 'unix:' || url.protocol === 'npipe:') {
-    return new Docker({socketPath: url.pathname});
+    return new Docker({socketPath: socketPath(host.address)});
   }
   if (url.protocol === 'ssh:') {
     const agent = process.env['SSH_AUTH_SOCK'];
@@ -93,7 +93,7 @@ async function openDocker(host: DockerHost): Promise<Dockerode> {
       ...(agent && {sshOptions: {agent}}),
     });
   }
-  const tls = host.tls;
+  const tls = host.tls ?? (url.protocol === 'https:' ? {verify: true} : undefined);
   const options = {
     protocol: tls ? 'https' : 'http',
     host: url.hostname,
@@ -113,7 +113,10 @@ async function openDocker(host: DockerHost): Promise<Dockerode> {
 function parseAddress(host: DockerHost): URL {
   const withScheme = host.address.includes('://') ? host.address : `tcp://${host.address}`;
   const url = URL.canParse(withScheme) ? new URL(withScheme) : undefined;
-  if (url === undefined || !['unix:', 'npipe:', 'tcp:', 'http:', 'https:', 'ssh:'].includes(url.protocol)) {
+  const isSocket = url?.protocol === 'unix:' || url?.protocol === 'npipe:';
+  // An empty place must not get to dockerode, which would quietly take the local engine for it.
+  const place = isSocket ? socketPath(host.address) : url?.hostname;
+  if (!url || !place || !['unix:', 'npipe:', 'tcp:', 'http:', 'https:', 'ssh:'].includes(url.protocol)) {
     throw new PipelineError(
       'ENGINE_UNREACHABLE',
       `"${host.address}" (${host.foundBy}) is not the address of a Docker engine`,
@@ -123,6 +126,11 @@ function parseAddress(host: DockerHost): URL {
     );
   }
   return url;
+}
+
+/** The path as it stands there: a URL would escape spaces in it, and take `#` and `?` for more than characters. */
+function socketPath(address: string): string {
+  return address.slice(address.indexOf('://') + '://'.length);
 }
 
 function unreachableEngine(host: DockerHost, error: unknown): PipelineError {

@@ -87,10 +87,28 @@ export class DockerContainer {
       lines.stdout.end();
       lines.stderr.end();
       const {State: state} = await this.#container.inspect();
-      return {status, outOfMemory: state.OOMKilled};
+      return {
+        status,
+        outOfMemory: state.OOMKilled || (status === killedStatus && (await this.#reachedMemoryLimit(state))),
+      };
     } finally {
       signal?.removeEventListener('abort', stop);
     }
+  }
+
+  /**
+   * Whether the engine has seen the container reach its memory limit. Its state tells that only if the kernel's message
+   * about it overtook the one about the container's end; the list of events tells it in any order.
+   */
+  async #reachedMemoryLimit(state: {StartedAt: string; FinishedAt: string}): Promise<boolean> {
+    // Times of the engine, whose clock may not be ours. An end in the future makes the engine wait for it.
+    const events = await this.#docker.getEvents({
+      since: Date.parse(state.StartedAt) / 1000,
+      until: Date.parse(state.FinishedAt) / 1000 + 0.5,
+      filters: {container: [this.id], event: ['oom']},
+    });
+    for await (const event of events) if (event.length > 0) return true;
+    return false;
   }
 
   /** The container's stdin; the container sees its end when this process dies. */
@@ -157,11 +175,6 @@ export class DockerContainer {
     await this.#container.putArchive(tar, {path});
   }
 
-  /** Makes an image of the container's file system. */
-  async commit(repository: string, tag: string, changes: readonly string[]): Promise<void> {
-    await this.#container.commit({repo: repository, tag, changes: changes.join('\n')});
-  }
-
   async kill(): Promise<void> {
     // It may be gone, or not running any more: then there is nothing left to kill.
     await this.#container.kill().catch(() => undefined);
@@ -215,6 +228,8 @@ export interface FoundContainer {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly running: boolean;
+  /** It has run, and does not any more; neither this nor `running` is true of one that has not been started yet. */
+  readonly ended: boolean;
   readonly createdAt: Date;
 }
 
@@ -248,6 +263,7 @@ export class DockerContainers {
         id: found.Id,
         labels: found.Config.Labels,
         running: found.State.Running,
+        ended: hasEnded(found.State.Status),
         createdAt: new Date(found.Created),
       };
     } catch (error) {
@@ -263,9 +279,17 @@ export class DockerContainers {
       id: container.Id,
       labels: container.Labels,
       running: container.State === 'running',
+      ended: hasEnded(container.State),
       createdAt: new Date(container.Created * 1000),
     }));
   }
+}
+
+/** 128 + SIGKILL. */
+const killedStatus = 137;
+
+function hasEnded(state: string): boolean {
+  return state === 'exited' || state === 'dead';
 }
 
 function toCreateOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions {

@@ -27,15 +27,19 @@ type Environment = Readonly<Record<string, string | undefined>>;
  *
  * @throws PipelineError `ENGINE_UNREACHABLE` when nothing is configured and no socket exists.
  */
-export async function findDockerHost(explicit?: string, env: Environment = process.env): Promise<DockerHost> {
+export async function findDockerHost(
+  explicit?: string,
+  env: Environment = process.env,
+  systemSocket = '/var/run/docker.sock',
+): Promise<DockerHost> {
   if (explicit !== undefined) return withEnvironmentTls(explicit, 'the host option', env);
   if (env['DOCKER_HOST']) return withEnvironmentTls(env['DOCKER_HOST'], 'DOCKER_HOST', env);
   const context = await currentContext(env);
   if (context !== undefined) return contextHost(context, env);
 
-  const runtimeDir = env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.() ?? 0}`;
+  const runtimeDir = env['XDG_RUNTIME_DIR'] || `/run/user/${process.getuid?.() ?? 0}`;
   const candidates = [
-    ['/var/run/docker.sock', 'the system socket'],
+    [systemSocket, 'the system socket'],
     [join(runtimeDir, 'docker.sock'), 'the rootless socket'],
     [join(homedir(), '.docker/run/docker.sock'), 'the Docker Desktop socket'],
   ] as const;
@@ -56,7 +60,7 @@ export const engineHint =
 async function withEnvironmentTls(address: string, foundBy: string, env: Environment): Promise<DockerHost> {
   const verify = Boolean(env['DOCKER_TLS_VERIFY']);
   if (!verify && !env['DOCKER_TLS']) return {address, foundBy};
-  const folder = env['DOCKER_CERT_PATH'] ?? join(homedir(), '.docker');
+  const folder = env['DOCKER_CERT_PATH'] || join(homedir(), '.docker');
   return {address, foundBy, tls: {...(await readTls(folder)), verify}};
 }
 
@@ -86,7 +90,7 @@ async function contextHost(name: string, env: Environment): Promise<DockerHost> 
 }
 
 function dockerConfigFolder(env: Environment): string {
-  return env['DOCKER_CONFIG'] ?? join(homedir(), '.docker');
+  return env['DOCKER_CONFIG'] || join(homedir(), '.docker');
 }
 
 async function readTls(folder: string): Promise<{ca?: Buffer; cert?: Buffer; key?: Buffer}> {

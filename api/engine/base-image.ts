@@ -1,10 +1,11 @@
 import {createHash} from 'node:crypto';
 import {join} from 'node:path';
+import {defaultConfigs} from '../../configs/default-configs.ts';
 import type {Configs} from '../../configs/schema.ts';
 import type {BuildContext} from '../docker/build-context.ts';
 import {ImageOperationError} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
-import {readTarFiles} from '../docker/tar.ts';
+import {readTarFiles, writeTar} from '../docker/tar.ts';
 import {PipelineError} from '../errors.ts';
 import {bootstrapDebian} from './bootstrap.ts';
 import {buildImageContext, builtinBuildImages} from './build-image.ts';
@@ -158,15 +159,13 @@ async function buildBaseImage(
     const identity = createHash('sha256')
       .update(`${context.digest}\n${await read('packages')}`)
       .digest('hex');
-    const [repository = '', version = ''] = tag.split(':');
-    // Committed with labels that need the content: whoever finds the tag finds a complete image.
-    await container.commit(repository, version, [
-      `LABEL ${label.identity}=${identity}`,
-      `LABEL ${label.archiveDate}=${archiveDate}`,
-      // The idle container's own command is not the image's.
-      'ENTRYPOINT []',
-      'CMD ["bash"]',
-    ]);
+    // Labels that need the content come last: whoever finds the tag finds a complete image.
+    await session.images.build({
+      context: await writeTar([{name: 'Dockerfile', content: Buffer.from(`FROM ${unfinished}\n`)}]),
+      tag,
+      labels: {[label.image]: 'base_image', [label.identity]: identity, [label.archiveDate]: archiveDate},
+      signal,
+    });
     return {reference: tag, identity, archiveDate: Number(archiveDate)};
   } catch (error) {
     if (!(error instanceof ImageOperationError)) throw error;
@@ -194,7 +193,9 @@ async function ensureDebian(
   const {from, mirror} = configs.base_image;
   if (await session.images.find(from)) return from;
   const bootstrapped = bootstrappedTag(session);
-  if (await session.images.find(bootstrapped)) return bootstrapped;
+  // What is made here stands for the default image only: whoever names an image of their own wants that one.
+  const mayBootstrap = from === defaultConfigs().base_image.from;
+  if (mayBootstrap && (await session.images.find(bootstrapped))) return bootstrapped;
   progress(`pulling ${from.replace(/@.*/, '')}`);
   const timeout = AbortSignal.timeout(pullTimeoutMs);
   try {
@@ -202,6 +203,12 @@ async function ensureDebian(
     return from;
   } catch (error) {
     if (signal?.aborted) throw error;
+    if (!mayBootstrap) {
+      throw new PipelineError('IMAGE_UNAVAILABLE', `the image ${from} cannot be pulled: ${message(error)}`, {
+        hint: 'Correct base_image.from in configs.json, or leave it out: Debian is then made here if no registry delivers it.',
+        cause: error,
+      });
+    }
     progress(`no registry delivers ${from.replace(/@.*/, '')}; bootstrapping Debian ${baseSuite} here`);
     await bootstrapDebian(session, {
       suite: baseSuite,

@@ -1,3 +1,4 @@
+import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import {label} from '../docker/labels.ts';
 import type {EngineSession} from './session.ts';
 
@@ -7,7 +8,7 @@ const graceMs = 10 * 60_000;
 /**
  * Removes the containers and views of runs that are gone.
  *
- * @returns ids of the runs that are alive, this one included, for the store's own sweep.
+ * @returns ids of the runs that are alive, this one included.
  */
 export async function removeStaleRuns(session: EngineSession): Promise<readonly string[]> {
   const containers = await session.containers.list(label.run);
@@ -19,7 +20,7 @@ export async function removeStaleRuns(session: EngineSession): Promise<readonly 
   // A run that had an attendant and lost it is dead at once; one that never had any is given time to start.
   const hadAttendant = new Set(
     containers
-      .filter((found) => found.labels[label.role] === 'attendant')
+      .filter((found) => found.labels[label.role] === 'attendant' && found.ended)
       .map((found) => found.labels[label.run]),
   );
   const isStale = (labels: Readonly<Record<string, string>>, createdAt: Date | undefined) => {
@@ -40,4 +41,11 @@ export async function removeStaleRuns(session: EngineSession): Promise<readonly 
       .map((view) => session.volumes.remove(view.name)),
   );
   return [...live];
+}
+
+/** Removes what killed runs left in the engine and in the volume. */
+export async function sweepVolume(session: EngineSession, store: ArtifactStore): Promise<void> {
+  // In this order: the run of a folder that is there now is in the list, if it is alive.
+  const folders = await store.workFolders();
+  await store.sweep(await removeStaleRuns(session), folders);
 }

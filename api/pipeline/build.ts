@@ -6,7 +6,7 @@ import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
 import {ensureSessionVolume, openSession} from '../engine/open-session.ts';
 import type {EngineSession} from '../engine/session.ts';
-import {removeStaleRuns} from '../engine/stale-runs.ts';
+import {removeStaleRuns, sweepVolume} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
@@ -39,7 +39,7 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
   const resolved = await loadConfigs(configLocation(options));
   const selection = selectSteps(resolved, options.components);
-  const epochFromUser = sourceDateEpoch(process.env);
+  const epochFromUser = options.sourceDateEpoch ?? sourceDateEpoch(process.env);
   const jobs = checkJobs(options.jobs);
   const session = await openSession(options);
   // In a mapped folder the artifacts are expected to be seen, so without a target it is the target.
@@ -188,10 +188,10 @@ class BuildRun {
   /** Runs what has to run and returns the entry of every step. */
   async #execute(context: RunContext, verifyAll = false): Promise<ReadonlyMap<string, StoreEntry>> {
     const {selection, session, jobs} = this.#given;
-    const live = await removeStaleRuns(session);
+    await removeStaleRuns(session);
     const plan = await planSteps(selection.steps, this.#store, context);
     const running = new Set(plan.filter((step) => step.action === 'run').map((step) => step.step));
-    if (running.size > 0) await this.#store.sweep(live);
+    if (running.size > 0) await sweepVolume(session, this.#store);
     // A hit is read only where something runs on it; what is delivered is verified while it is copied.
     const used = new Set(
       selection.steps

@@ -22,8 +22,9 @@ export async function prepareTarget(target: string): Promise<string> {
   try {
     await mkdir(folder, {recursive: true});
     const probe = join(folder, partialName('probe'));
-    await (await open(probe, 'wx')).close();
-    await rm(probe);
+    // It may lie there already: left by a killed process with our id, or made by another run in this process.
+    await (await open(probe, 'w')).close();
+    await rm(probe, {force: true});
   } catch (error) {
     throw unusable('TARGET_UNUSABLE', folder, error as NodeJS.ErrnoException);
   }
@@ -50,15 +51,19 @@ export async function deliver(
 ): Promise<DeliveredArtifact[]> {
   const delivered: DeliveredArtifact[] = [];
   const memory = new DeliveryMemory();
+  const copied: {sha256: string; remember: (sha256: string) => Promise<void>}[] = [];
   for (const file of files) {
     const path = join(folder, file.name);
-    const unchanged = (await memory.recall(path)) === file.sha256 || (await hasContent(path, file));
-    if (!unchanged) await copyOut(store, entry, file, path, emit, signal);
-    await memory.remember(path, file.sha256);
+    const unchanged = await isUnchanged(path, file, memory);
+    if (!unchanged) {
+      await copyOut(store, entry, file, path, emit, signal);
+      copied.push({sha256: file.sha256, remember: await memory.observe(path)});
+    }
     const artifact = {...file, step: entry.step, path, unchanged};
     emit({type: 'artifact-delivered', artifact});
     delivered.push(artifact);
   }
+  for (const {sha256, remember} of copied) await remember(sha256);
   await memory.save();
   return delivered;
 }
@@ -105,6 +110,15 @@ async function copyOut(
     }
     throw error;
   }
+}
+
+/** Whether the content is there already; what had to be read to know that need not be read next time. */
+async function isUnchanged(path: string, file: StoredFile, memory: DeliveryMemory): Promise<boolean> {
+  if ((await memory.recall(path)) === file.sha256) return true;
+  const remember = await memory.observe(path);
+  if (!(await hasContent(path, file))) return false;
+  await remember(file.sha256);
+  return true;
 }
 
 /** Whether a file lies there with exactly this content. */

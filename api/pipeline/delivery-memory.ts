@@ -44,14 +44,20 @@ export class DeliveryMemory {
       : undefined;
   }
 
-  async remember(path: string, sha256: string): Promise<void> {
-    const found = await identify(path);
-    if (found === undefined) return;
-    const files = await this.#load();
-    files.delete(path);
-    // What changed a moment ago could change once more without a trace: it is read again next time.
-    if (found.ageNs > settleNs) files.set(path, {sha256, ...found.identity});
-    this.#changed = true;
+  /** Takes note of a file before it is read; the function returned remembers it, if it has not changed meanwhile. */
+  async observe(path: string): Promise<(sha256: string) => Promise<void>> {
+    const before = await identify(path);
+    return async (sha256) => {
+      const now = await identify(path);
+      const files = await this.#load();
+      files.delete(path);
+      // What changed a moment ago could change once more without a trace: it is read again next time.
+      const isSettled = now !== undefined && now.ageNs > settleNs;
+      if (isSettled && JSON.stringify(now.identity) === JSON.stringify(before?.identity)) {
+        files.set(path, {sha256, ...now.identity});
+      }
+      this.#changed = true;
+    };
   }
 
   /** Writes what has been remembered. Failing to is no harm: the next run then reads the files. */

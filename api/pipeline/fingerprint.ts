@@ -25,7 +25,10 @@ export const FingerprintInputs = z.object({
   /** One build image can have several commands. */
   command: z.array(z.string()),
   /** What the configuration says, as the container is told it. By variable; the field is kept to explain a change. */
-  settings: z.record(z.string(), z.object({field: z.string(), value: z.string()})),
+  settings: z.record(
+    z.string(),
+    z.object({field: z.string(), value: z.string(), derived: z.boolean().optional()}),
+  ),
   /** Digest over names and contents of each input's files, by step: content, because a rebuilt input may be the same. */
   inputs: z.record(z.string(), z.string()),
   /** Every time stamp in the output, seconds since 1970. */
@@ -52,9 +55,13 @@ export function fingerprintInputs(step: Step, context: FingerprintContext): Fing
     baseImage: context.baseImage,
     command: [...step.command],
     settings: Object.fromEntries(
-      step.settings.map(({variable, field, value, secret}) => [
+      step.settings.map(({variable, field, value, secret, derived}) => [
         variable,
-        {field, value: secret ? `secret:${sha256(`hypriotkit ${variable} ${value}`)}` : value},
+        {
+          field,
+          value: secret ? `secret:${sha256(`hypriotkit ${variable} ${value}`)}` : value,
+          ...(derived && {derived}),
+        },
       ]),
     ),
     inputs: Object.fromEntries([...context.inputs].map(([name, entry]) => [name, contentDigest(entry)])),
@@ -99,7 +106,7 @@ export function explainDifference(before: FingerprintInputs, now: FingerprintInp
   for (const variable of sortedUnion(before.settings, now.settings)) {
     const old = before.settings[variable];
     const current = now.settings[variable];
-    if (old?.value === current?.value) continue;
+    if (old?.value === current?.value || current?.derived) continue;
     const field = current?.field ?? old?.field ?? variable;
     reasons.push(`${field} ${quote(old?.value)} → ${quote(current?.value)}`);
   }

@@ -5,8 +5,7 @@ set -eu
 # shellcheck source=../base_image/lib/common.sh
 . /usr/lib/hypriotkit/common.sh
 
-: "${BUILD_ARCH:?}" "${SUITE:?}" "${PACKAGES:?}" "${SOURCE_DATE_EPOCH:?}" "${QEMU_CPU:=cortex-a72}"
-export QEMU_CPU
+: "${BUILD_ARCH:?}" "${SUITE:?}" "${PACKAGES:?}" "${SOURCE_DATE_EPOCH:?}"
 # shellcheck disable=SC2086,SC2116 # a list, separated by one space each from here on
 PACKAGES=$(echo $PACKAGES)
 export PACKAGES
