@@ -63,11 +63,12 @@ describe('build', () => {
           volume: './store',
           image: 'base',
           jobs: 2,
+          registerBinfmt: true,
           verbosity: 'debug',
           ...anything,
         },
       ],
-      [{verbosity: 'info', ...anything}],
+      [{registerBinfmt: true, verbosity: 'debug', ...anything}],
     ]);
   });
 
@@ -231,6 +232,7 @@ describe('clean', () => {
       volume: 'hypriot-artifacts',
       removed: ['the volume hypriot-artifacts'],
       freedBytes: 4e8,
+      entries: [],
     });
 
   it('shows what goes first, with sizes', async () => {

@@ -1,7 +1,18 @@
 import {describe, expect, it} from 'vitest';
 import {runWith, spawnCli} from './run-command.ts';
 
-const commands = ['build', 'plan', 'status', 'boot', 'config', 'clean', 'upgrade', 'doctor'];
+const commands = [
+  'build',
+  'plan',
+  'explain',
+  'status',
+  'boot',
+  'config',
+  'verify',
+  'clean',
+  'upgrade',
+  'doctor',
+];
 
 describe('--help', () => {
   it('of the whole command', async () => {

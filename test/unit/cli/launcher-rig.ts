@@ -82,6 +82,8 @@ export class LauncherRig implements AsyncDisposable {
   async stub(name: string, body = ''): Promise<void> {
     const file = join(this.bin, name);
     const log = join(this.folder, callsFile);
+    // A link to the real command may lie here: writing through it would replace the machine's own.
+    await rm(file, {force: true});
     // The shell by its real path: the PATH of the rig is not there yet when the kernel reads this line.
     await writeFile(file, `#!/bin/sh\necho "${name} $*" >>'${log}'\necho "[${name} $*]" >&2\n${body}\n`);
     await chmod(file, 0o755);

@@ -1,0 +1,301 @@
+import fc from 'fast-check';
+import {existsSync} from 'node:fs';
+import {join} from 'node:path';
+import {describe, expect, it} from 'vitest';
+import {allSteps, parseComponentNames} from '../../../../api/components/components.ts';
+import type {Step} from '../../../../api/components/step.ts';
+import {builtinBuildImages} from '../../../../api/engine/build-image.ts';
+import {sortTopologically} from '../../../../api/pipeline/graph.ts';
+import {selectSteps} from '../../../../api/pipeline/select-steps.ts';
+import {defaultConfigs} from '../../../../configs/default-configs.ts';
+import {componentNames, fieldNames, type ComponentName, type Configs} from '../../../../configs/schema.ts';
+
+const defaults = defaultConfigs();
+
+/** The defaults with one field changed. */
+function configsWith(component: ComponentName, fields: Record<string, unknown>): Configs {
+  return {...defaults, [component]: {...defaults[component], ...fields}};
+}
+
+function stepsByName(configs: Configs): ReadonlyMap<string, Step> {
+  return new Map(allSteps(configs).map((step) => [step.name, step]));
+}
+
+function stepOf(configs: Configs, name: string): Step {
+  const step = stepsByName(configs).get(name);
+  if (step === undefined) throw new Error(`no step ${name}`);
+  return step;
+}
+
+/** What of a step its container sees, and so counts for its identity. */
+const identityOf = ({name, contract, buildImage, command, settings, inputs}: Step) =>
+  JSON.stringify({name, contract, buildImage, command, settings, inputs});
+
+/** Names of the steps that are told something else, not counting those that only get other inputs. */
+function changedSteps(configs: Configs): string[] {
+  const before = stepsByName(defaults);
+  return allSteps(configs)
+    .filter((step) => identityOf(step) !== identityOf(before.get(step.name) ?? step))
+    .map((step) => step.name);
+}
+
+const delivered = (configs: Configs, step: string) =>
+  stepOf(configs, step)
+    .outputs.filter((output) => output.delivered)
+    .map((output) => output.name);
+
+describe('the steps of the default configuration', () => {
+  const steps = allSteps(defaults);
+
+  it('are a graph', () => {
+    expect(sortTopologically(steps)).toHaveLength(steps.length);
+  });
+
+  it('have one for each component that bears its name and comes last of its component', () => {
+    for (const component of componentNames.filter((name) => name !== 'base_image')) {
+      const own = sortTopologically(steps).filter((step) => step.component === component);
+      expect(own.at(-1)?.name).toBe(component);
+      for (const step of own.slice(0, -1)) expect(step.name).toMatch(new RegExp(`^${component}\\.[a-z]+$`));
+    }
+  });
+
+  it('need what the seven boxes of the diagram need', () => {
+    expect(Object.fromEntries(steps.map((step) => [step.name, step.inputs]))).toEqual({
+      'root_fs.packages': [],
+      root_fs: ['root_fs.packages'],
+      blank_image: [],
+      rpi_bootloader: [],
+      rpi_kernel: [],
+      'rpi_sd_image.docker': ['root_fs.packages'],
+      rpi_sd_image: ['rpi_sd_image.docker', 'blank_image', 'rpi_bootloader', 'rpi_kernel'],
+    });
+  });
+
+  it('have build images that are there, with the scripts that are run', () => {
+    for (const {buildImage, command} of steps) {
+      const folder = join(builtinBuildImages(), buildImage);
+      expect(existsSync(join(folder, 'Dockerfile'))).toBe(true);
+      for (const path of command) {
+        expect(path).toMatch(/^\/builder\//);
+        expect(existsSync(join(folder, path.replace('/builder/', '')))).toBe(true);
+      }
+    }
+  });
+
+  it('tell each variable once, as a text, and never name what does not come from the configuration', () => {
+    for (const {settings} of steps) {
+      const variables = settings.map((setting) => setting.variable);
+      expect(new Set(variables).size).toBe(variables.length);
+      for (const {field, variable, value} of settings) {
+        expect(variable).toMatch(/^[A-Z][A-Z_]*$/);
+        expect(typeof value).toBe('string');
+        const [component = '', name] = field.split('.');
+        expect(componentNames).toContain(component);
+        if (name !== undefined) expect(fieldNames(component as ComponentName)).toContain(name);
+      }
+    }
+  });
+
+  it('keep the password, and only the password, secret', () => {
+    const secrets = steps.flatMap((step) => step.settings.filter((setting) => setting.secret));
+    expect(new Set(secrets.map((setting) => setting.field))).toEqual(new Set(['root_fs.password']));
+    const open = steps.flatMap((step) => step.settings.filter((setting) => !setting.secret));
+    const said = configsWith('root_fs', {password: 'correct horse'});
+    for (const step of allSteps(said)) {
+      const shown = {...step, settings: step.settings.filter((setting) => !setting.secret)};
+      expect(JSON.stringify(shown)).not.toContain('correct horse');
+    }
+    expect(open.length).toBeGreaterThan(0);
+  });
+
+  it('work without a network wherever nothing is fetched', () => {
+    expect(steps.filter((step) => step.network).map((step) => step.name)).toEqual([
+      'root_fs.packages',
+      'rpi_bootloader',
+      'rpi_kernel',
+      'rpi_sd_image.docker',
+    ]);
+  });
+
+  it('make no two files of the same name in one step, and deliver none of the same name at all', () => {
+    for (const {outputs} of steps) expect(new Set(outputs.map((o) => o.name)).size).toBe(outputs.length);
+    const all = steps.flatMap((step) => delivered(defaults, step.name));
+    expect(new Set(all).size).toBe(all.length);
+  });
+});
+
+describe('artifacts are named as in the repositories of Hypriot', () => {
+  const withDigests = (names: string[]) => names.flatMap((name) => [name, `${name}.sha256`]);
+
+  it.each([
+    ['arm64-debian', 'v1.0.0', 'rootfs-arm64-debian-v1.0.0.tar.gz'],
+    ['armhf-raspbian', '2.3', 'rootfs-armhf-raspbian-2.3.tar.gz'],
+    ['mips', 'latest', 'rootfs-mips-latest.tar.gz'],
+  ])('root_fs of %s %s', (target, version, name) => {
+    expect(delivered(configsWith('root_fs', {target, version}), 'root_fs')).toEqual(withDigests([name]));
+  });
+
+  it.each(['rpi', 'odroid'])('blank_image for %s', (device) => {
+    const configs = configsWith('blank_image', {device});
+    expect(delivered(configs, 'blank_image')).toEqual(withDigests([`${device}-raw.img.zip`]));
+    expect(stepOf(configs, 'blank_image').command).toEqual([`/builder/${device}/build.sh`]);
+  });
+
+  it('rpi_bootloader', () => {
+    expect(delivered(defaults, 'rpi_bootloader')).toEqual(withDigests(['rpi-bootloader.tar.gz']));
+  });
+
+  it('rpi_kernel', () => {
+    expect(delivered(defaults, 'rpi_kernel')).toEqual([
+      ...withDigests(['bootfiles.tar.gz', '*-arm64.tar.gz']),
+      '*-arm64.config',
+    ]);
+  });
+
+  it('rpi_sd_image', () => {
+    const image = 'hypriotos-rpi64-v2.img';
+    expect(delivered(configsWith('rpi_sd_image', {version: 'v2'}), 'rpi_sd_image')).toEqual(
+      withDigests([image, `${image}.zip`, `${image}.zst`, `${image}.bmap`]),
+    );
+  });
+
+  it('no step on the way delivers anything', () => {
+    expect(delivered(defaults, 'root_fs.packages')).toEqual([]);
+    expect(delivered(defaults, 'rpi_sd_image.docker')).toEqual([]);
+  });
+});
+
+describe('a changed field changes the steps that it reaches and no other', () => {
+  it.each<[ComponentName, string, unknown, string[]]>([
+    ['root_fs', 'hostname', 'reef', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'username', 'jack', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'groupname', 'crew', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'password', 'other', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'version', 'v9', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'packages', ['vim'], ['root_fs.packages']],
+    ['root_fs', 'suite', 'sid', ['root_fs.packages', 'rpi_sd_image.docker']],
+    ['root_fs', 'mirror', 'http://deb.test/debian', ['root_fs.packages', 'rpi_sd_image.docker']],
+    ['root_fs', 'target', 'amd64', ['root_fs.packages', 'root_fs', 'rpi_sd_image.docker', 'rpi_sd_image']],
+    ['blank_image', 'size', '4GiB', ['blank_image']],
+    ['blank_image', 'boot_size', '128MiB', ['blank_image']],
+    ['blank_image', 'device', 'odroid', ['blank_image', 'rpi_sd_image']],
+    ['base_image', 'mirror', 'http://deb.test/debian', ['rpi_bootloader', 'rpi_kernel']],
+    ['rpi_sd_image', 'version', 'v9', ['rpi_sd_image']],
+    ['rpi_sd_image', 'docker_engine_version', '26.1.5', ['rpi_sd_image.docker']],
+    ['rpi_sd_image', 'docker_compose_version', 'none', ['rpi_sd_image.docker']],
+    // They have an effect only with `source: "git"`.
+    ['rpi_bootloader', 'firmware_repo', 'https://git.test/firmware', []],
+    ['rpi_kernel', 'kernel_repo', 'https://git.test/linux', []],
+    ['rpi_kernel', 'branch', 'rpi-6.18.y', []],
+  ])('%s.%s', (component, field, value, changed) => {
+    expect(changedSteps(configsWith(component, {[field]: value}))).toEqual(changed);
+  });
+
+  it.each(componentNames)('%s.image: none, it is only another name', (component) => {
+    expect(changedSteps(configsWith(component, {image: 'mine:1'}))).toEqual([]);
+  });
+
+  it('has a case here for every field', () => {
+    // Whoever adds a field must say what it reaches.
+    const known = new Set(
+      [
+        'root_fs hostname username groupname password version packages suite mirror target',
+        'blank_image size boot_size device',
+        'base_image mirror from',
+        'rpi_sd_image version docker_engine_version docker_compose_version docker_machine_version',
+        'rpi_bootloader firmware_repo source',
+        'rpi_kernel kernel_repo branch source',
+      ].flatMap((line) => {
+        const [component = '', ...fields] = line.split(' ');
+        return [...fields, 'image', 'repo'].map((field) => `${component}.${field}`);
+      }),
+    );
+    const fields = componentNames.flatMap((name) => fieldNames(name).map((field) => `${name}.${field}`));
+    expect(new Set(fields)).toEqual(known);
+  });
+
+  it('packages: their order and repetition do not count, nor those that are there anyway', () => {
+    const packagesOf = (packages: string[]) =>
+      identityOf(stepOf(configsWith('root_fs', {packages}), 'root_fs.packages'));
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('vim', 'htop', 'curl', 'sudo')), (packages) => {
+        expect(packagesOf(packages)).toBe(packagesOf([...new Set([...packages, 'udev'])].toReversed()));
+      }),
+    );
+  });
+
+  it('sizes: two ways to write the same are the same', () => {
+    expect(changedSteps(configsWith('blank_image', {size: '2048MiB'}))).toEqual([]);
+  });
+
+  it('the disk ids of two images are the same only when the images are', () => {
+    const identity = (fields: Record<string, unknown>) =>
+      stepOf(configsWith('blank_image', fields), 'blank_image').settings.find(
+        (setting) => setting.variable === 'IDENTITY',
+      )?.value;
+    const all = [{}, {size: '4GiB'}, {boot_size: '128MiB'}, {device: 'odroid'}].map(identity);
+    expect(new Set(all).size).toBe(4);
+    expect(identity({size: '2048MiB'})).toBe(identity({}));
+  });
+});
+
+describe('parseComponentNames', () => {
+  it('puts names into the order of the graph, each once', () => {
+    expect(parseComponentNames(['rpi_sd_image', 'base_image', 'root_fs', 'root_fs'])).toEqual([
+      'base_image',
+      'root_fs',
+      'rpi_sd_image',
+    ]);
+    expect(parseComponentNames([])).toEqual([]);
+  });
+
+  it.each([
+    ['rootfs', 'Did you mean "root_fs"?'],
+    ['rpi_sd_imag', 'Did you mean "rpi_sd_image"?'],
+    ['xylophone', `The components are ${componentNames.join(', ')}.`],
+    ['', `The components are ${componentNames.join(', ')}.`],
+    // Steps are no components.
+    ['root_fs.packages', undefined],
+    ['constructor', `The components are ${componentNames.join(', ')}.`],
+  ])('refuses %j and helps', (name, hint) => {
+    expect(() => parseComponentNames(['root_fs', name])).toThrow(
+      expect.objectContaining({
+        code: 'USAGE',
+        message: `there is no component "${name}"`,
+        ...(hint !== undefined && {hint}),
+      }),
+    );
+  });
+});
+
+describe('selectSteps', () => {
+  const resolved = (requested: readonly ComponentName[]) =>
+    ({components: defaults, requested}) as Parameters<typeof selectSteps>[0];
+  const namesOf = (selection: ReturnType<typeof selectSteps>) => selection.steps.map((step) => step.name);
+
+  it('takes the components of the call and all that they need, each after what it needs', () => {
+    const selection = selectSteps(resolved(componentNames), ['rpi_sd_image']);
+    expect(selection.requested).toEqual(['rpi_sd_image']);
+    // Not root_fs itself: the image starts from its packages.
+    expect(namesOf(selection)).toEqual([
+      'root_fs.packages',
+      'blank_image',
+      'rpi_bootloader',
+      'rpi_kernel',
+      'rpi_sd_image.docker',
+      'rpi_sd_image',
+    ]);
+  });
+
+  it.each([[undefined], [[]]])('takes those of the configuration when the call names %j', (components) => {
+    expect(namesOf(selectSteps(resolved(['blank_image']), components))).toEqual(['blank_image']);
+  });
+
+  it('has no container to run for base_image', () => {
+    expect(selectSteps(resolved([]), ['base_image'])).toEqual({requested: ['base_image'], steps: []});
+  });
+
+  it('refuses an unknown component', () => {
+    expect(() => selectSteps(resolved([]), ['rootfs'])).toThrow(expect.objectContaining({code: 'USAGE'}));
+  });
+});

@@ -1,0 +1,24 @@
+import {expect, it} from 'vitest';
+import * as api from '../../../api/index.ts';
+
+it('exports what is documented and nothing else', () => {
+  expect(Object.keys(api).sort()).toEqual([
+    'PipelineError',
+    'bootImage',
+    'build',
+    'clean',
+    'defaultVolume',
+    'destroyVolume',
+    'doctor',
+    'ensureImage',
+    'ensureVolume',
+    'explain',
+    'explain',
+    'getVolumeContent',
+    'plan',
+    'status',
+    'upgradeImage',
+    'verify',
+    'verify',
+  ]);
+});
