@@ -35,6 +35,8 @@ export interface BuildOptions extends CommonOptions, ConfigOptions {
   readonly registerBinfmt?: boolean;
   /** Containers to run at once; default: the engine's CPUs, at most 4. */
   readonly jobs?: number;
+  /** Every time stamp in the artifacts, in seconds since 1970; default: the variable `SOURCE_DATE_EPOCH`, else the date of the package archive. */
+  readonly sourceDateEpoch?: number;
 }
 
 export interface BuildResult {
@@ -113,9 +115,20 @@ export interface BootResult {
   readonly passed: boolean;
 }
 
-export interface CleanOptions extends CommonOptions {
-  /** Only the stored artifacts of these components; by default the whole volume and the build images. */
+/** Without any of the first four: the whole volume and the build images. With several, what all of them say. */
+export interface CleanOptions extends CommonOptions, ConfigOptions {
+  /** Only the stored artifacts of these components. */
   readonly components?: readonly string[];
+  /** Only what the current configuration (see `target` and `config`) would not use. */
+  readonly unreachable?: boolean;
+  /** Only what was made at least that long ago. */
+  readonly olderThanMs?: number;
+  /** Only what does not fit: the newest entries stay, up to so many bytes together. */
+  readonly keepBytes?: number;
+  /** The base image of the configuration, as in {@link BuildOptions}; counts for `unreachable`. */
+  readonly image?: string;
+  /** Only say what would be removed. */
+  readonly dryRun?: boolean;
 }
 
 export interface CleanResult {
@@ -123,4 +136,6 @@ export interface CleanResult {
   /** What was removed, one line each for people. */
   readonly removed: readonly string[];
   readonly freedBytes: number;
+  /** The entries of the store among it, newest first. */
+  readonly entries: readonly StoredStep[];
 }

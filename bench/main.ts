@@ -1,18 +1,25 @@
 import {benchBuild} from './build.ts';
+import {benchRootFs} from './rootfs.ts';
 
 /**
  * usage: npm run bench -- [build] [--no-boot] [--json]
+ *        npm run bench -- rootfs [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
 async function main(args: readonly string[]): Promise<void> {
   const json = args.includes('--json');
   const [what = 'build'] = args.filter((argument) => !argument.startsWith('--'));
-  if (what !== 'build') throw new Error(`there is no benchmark "${what}"; there is: build`);
-  const figures = await benchBuild({
-    boot: !args.includes('--no-boot'),
-    log: (line) => process.stderr.write(`${line}\n`),
-  });
+  const log = (line: string) => process.stderr.write(`${line}\n`);
+  const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
+    build: () => benchBuild({boot: !args.includes('--no-boot'), log}),
+    rootfs: () => benchRootFs({log}),
+  };
+  const run = benchmarks[what];
+  if (run === undefined) {
+    throw new Error(`there is no benchmark "${what}"; there are: ${Object.keys(benchmarks).join(', ')}`);
+  }
+  const figures = await run();
   process.stdout.write(`${JSON.stringify(figures, undefined, json ? undefined : 2)}\n`);
 }
 

@@ -11,6 +11,8 @@ import type {
   Plan,
   VolumeStatus,
 } from '../api/options.ts';
+import type {Explanation} from '../api/pipeline/explain.ts';
+import type {VerifyOptions, VerifyResult} from '../api/pipeline/verify-result.ts';
 import type {ChalkInstance} from 'chalk';
 import {colorsFor} from './colors.ts';
 import type {ExitCode} from './exit-code.ts';
@@ -21,6 +23,8 @@ import {symbolsFor, type Symbols} from './symbols.ts';
 export interface Api {
   readonly build: (options?: BuildOptions) => Promise<BuildResult>;
   readonly plan: (options?: BuildOptions) => Promise<Plan>;
+  readonly explain: (options?: BuildOptions) => Promise<Explanation>;
+  readonly verify: (options?: VerifyOptions) => Promise<VerifyResult>;
   readonly status: (options?: CommonOptions) => Promise<VolumeStatus>;
   readonly clean: (options?: CleanOptions) => Promise<CleanResult>;
   readonly doctor: (options?: CommonOptions) => Promise<readonly DoctorCheck[]>;

@@ -4,9 +4,11 @@ import {buildCommand} from './commands/build.ts';
 import {cleanCommand} from './commands/clean.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
+import {explainCommand} from './commands/explain.ts';
 import {planCommand} from './commands/plan.ts';
 import {statusCommand} from './commands/status.ts';
 import {upgradeCommand} from './commands/upgrade.ts';
+import {verifyCommand} from './commands/verify.ts';
 import type {CliContext} from './context.ts';
 import {readVersion} from './version.ts';
 
@@ -37,9 +39,11 @@ export function createProgram(context: CliContext) {
   const commands = [
     buildCommand(context),
     planCommand(context),
+    explainCommand(context),
     statusCommand(context),
     bootCommand(context),
     configCommand(context),
+    verifyCommand(context),
     cleanCommand(context),
     upgradeCommand(context),
     doctorCommand(context),

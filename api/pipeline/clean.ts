@@ -7,26 +7,40 @@ import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {CleanOptions, CleanResult} from '../options.ts';
+import {findReachable} from './clean-reachable.ts';
+import {selectEntries, sizeOf} from './clean-selection.ts';
+import {toStoredStep} from './inspect.ts';
 
 /**
- * Frees what is asked for: the stored artifacts of some components, or everything that hypriotkit has in the engine
- * and in the volume. The user's files in a mapped folder and in targets are never touched.
+ * Frees what is asked for: stored artifacts by component, age, size or use, or everything that hypriotkit has in the
+ * engine and in the volume. The user's files in a mapped folder and in targets are never touched.
  *
  * @throws PipelineError `VOLUME_BUSY` when another run works on the volume.
+ *
+ * @example
+ * await clean({keepBytes: 10 * 1024 ** 3});
  */
 export async function clean(options: CleanOptions = {}): Promise<CleanResult> {
   const components = parseComponentNames(options.components ?? []);
+  checkLimits(options);
   await using session = await openSession(options);
-  const live = await removeStaleRuns(session);
-  if (live.length > 1) await refuseWhileBusy(session);
-  if (components.length > 0) return await cleanComponents(session, new Set<string>(components));
-  const result = await cleanVolume(session);
-  const images = await removeImages(session);
-  return {
-    volume: session.label,
-    removed: [...result.removed, ...images.removed],
-    freedBytes: result.freedBytes + images.freedBytes,
-  };
+  if (options.dryRun !== true) {
+    const live = await removeStaleRuns(session);
+    if (live.length > 1) await refuseWhileBusy(session);
+  }
+  const {unreachable = false, olderThanMs, keepBytes} = options;
+  if (components.length > 0 || unreachable || olderThanMs !== undefined || keepBytes !== undefined) {
+    return await cleanEntries(session, options, components);
+  }
+  return await cleanAll(session, options.dryRun === true);
+}
+
+function checkLimits({olderThanMs, keepBytes}: CleanOptions): void {
+  for (const [name, value] of Object.entries({olderThanMs, keepBytes})) {
+    if (value !== undefined && !(value >= 0)) {
+      throw new PipelineError('USAGE', `${name} must be a number of at least 0, not ${value}`);
+    }
+  }
 }
 
 async function refuseWhileBusy(session: EngineSession): Promise<void> {
@@ -42,42 +56,56 @@ async function refuseWhileBusy(session: EngineSession): Promise<void> {
   );
 }
 
-async function cleanComponents(
+/** Removes the entries that meet every criterion. */
+async function cleanEntries(
   session: EngineSession,
-  components: ReadonlySet<string>,
+  options: CleanOptions,
+  components: readonly string[],
 ): Promise<CleanResult> {
-  if (!(await volumeExists(session))) return {volume: session.label, removed: [], freedBytes: 0};
+  const nothing = {volume: session.label, removed: [], freedBytes: 0, entries: []};
+  if (!(await volumeExists(session))) return nothing;
   const store = new ArtifactStore(session);
-  const entries = [...(await store.entries()).values()].filter((entry) =>
-    components.has(entry.step.replace(/\..*/, '')),
-  );
-  if (entries.length > 0) {
+  const selected = selectEntries([...(await store.entries()).values()], {
+    components: components.length > 0 ? new Set(components) : undefined,
+    isReachable: options.unreachable === true ? await findReachable(session, store, options) : undefined,
+    olderThanMs: options.olderThanMs,
+    keepBytes: options.keepBytes,
+  });
+  if (selected.length > 0 && options.dryRun !== true) {
     await useAnyBaseImage(session);
-    await store.remove(entries.map((entry) => entry.fingerprint));
+    await store.remove(selected.map((entry) => entry.fingerprint));
   }
   return {
     volume: session.label,
-    removed: entries.map((entry) => `${entry.step} of ${entry.createdAt}`),
-    freedBytes: entries.reduce(
-      (sum, entry) => sum + entry.files.reduce((bytes, file) => bytes + file.sizeBytes, 0),
-      0,
-    ),
+    removed: selected.map((entry) => `${entry.step} of ${entry.createdAt}`),
+    freedBytes: selected.reduce((sum, entry) => sum + sizeOf(entry), 0),
+    entries: selected.map(toStoredStep),
   };
 }
 
-async function cleanVolume(session: EngineSession): Promise<{removed: string[]; freedBytes: number}> {
-  if (!(await volumeExists(session))) return {removed: [], freedBytes: 0};
-  const store = new ArtifactStore(session);
-  const entries = [...(await store.entries()).values()];
-  const freedBytes = entries.flatMap((entry) => entry.files).reduce((sum, file) => sum + file.sizeBytes, 0);
+async function cleanAll(session: EngineSession, dryRun: boolean): Promise<CleanResult> {
+  const exists = await volumeExists(session);
+  const entries = exists ? [...(await new ArtifactStore(session).entries()).values()] : [];
+  const shared = {volume: session.label, entries: selectEntries(entries, {}).map(toStoredStep)};
+  const freedBytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  const volume = exists ? await cleanVolume(session, entries.length > 0, dryRun) : [];
+  if (dryRun) return {...shared, removed: volume, freedBytes};
+  const images = await removeImages(session);
+  return {...shared, removed: [...volume, ...images.removed], freedBytes: freedBytes + images.freedBytes};
+}
+
+/** Removes a named volume, or the store in a folder; says what. */
+async function cleanVolume(session: EngineSession, hasEntries: boolean, dryRun: boolean): Promise<string[]> {
   if (session.volume.kind === 'named') {
-    await session.volumes.remove(session.volume.name);
-    return {removed: [`volume ${session.label}`], freedBytes};
+    if (!dryRun) await session.volumes.remove(session.volume.name);
+    return [`volume ${session.label}`];
   }
-  if (entries.length === 0) return {removed: [], freedBytes: 0};
-  await useAnyBaseImage(session);
-  await store.destroy();
-  return {removed: [`the store in ${session.label}`], freedBytes};
+  if (!hasEntries) return [];
+  if (!dryRun) {
+    await useAnyBaseImage(session);
+    await new ArtifactStore(session).destroy();
+  }
+  return [`the store in ${session.label}`];
 }
 
 async function useAnyBaseImage(session: EngineSession): Promise<void> {

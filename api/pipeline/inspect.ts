@@ -1,9 +1,10 @@
 import {loadConfigs} from '../../configs/load-config.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {findBaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
-import type {BuildOptions, CommonOptions, Plan, VolumeStatus} from '../options.ts';
+import type {BuildOptions, CommonOptions, Plan, StoredStep, VolumeStatus} from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
 import {configLocation} from './build.ts';
 import {artifactsOf} from './executor.ts';
@@ -61,17 +62,22 @@ export async function status(options: CommonOptions = {}): Promise<VolumeStatus>
     return {volume: session.label, exists: false, sizeBytes: 0, entries: []};
   const entries = [...(await new ArtifactStore(session).entries()).values()]
     .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-    .map((entry) => ({
-      step: entry.step,
-      fingerprint: entry.fingerprint,
-      createdAt: entry.createdAt,
-      sizeBytes: entry.files.reduce((sum, file) => sum + file.sizeBytes, 0),
-      artifacts: artifactsOf(entry),
-    }));
+    .map(toStoredStep);
   return {
     volume: session.label,
     exists: true,
     sizeBytes: entries.reduce((sum, entry) => sum + entry.sizeBytes, 0),
     entries,
+  };
+}
+
+/** An entry of the store as the API shows it. */
+export function toStoredStep(entry: StoreEntry): StoredStep {
+  return {
+    step: entry.step,
+    fingerprint: entry.fingerprint,
+    createdAt: entry.createdAt,
+    sizeBytes: entry.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    artifacts: artifactsOf(entry),
   };
 }

@@ -1,32 +1,70 @@
-import {Command} from '@commander-js/extra-typings';
+import {Command, InvalidArgumentError, Option} from '@commander-js/extra-typings';
+import {findSize} from '../../configs/size.ts';
 import type {CliContext} from '../context.ts';
+import {findDuration} from '../duration.ts';
 import {formatBytes} from '../format.ts';
-import {componentsArgument, given, jsonLinesOption, volumeOption} from '../options.ts';
+import {
+  componentsArgument,
+  configOption,
+  given,
+  imageOption,
+  jsonLinesOption,
+  targetOption,
+  volumeOption,
+} from '../options.ts';
 import {reportRun} from '../report-run.ts';
 
 /** `hypriotkit clean`: removes what builds have left. */
 export const cleanCommand = (context: CliContext) =>
   new Command('clean')
-    .description('remove stored artifacts: some components, or the whole volume and the build images')
+    .description('remove stored artifacts: by component, use, age or size, or everything')
     .addArgument(componentsArgument('only the artifacts of these components'))
+    .option('--unreachable', 'only what the current configuration would not use')
+    .addOption(
+      new Option('--older-than <duration>', 'only what is older, as 12h, 7d or 2w').argParser(parseDuration),
+    )
+    .addOption(
+      new Option('--keep <size>', 'only what does not fit: the newest artifacts stay, as 10GiB').argParser(
+        parseKeep,
+      ),
+    )
+    .addOption(targetOption())
+    .addOption(configOption())
     .addOption(volumeOption())
+    .addOption(imageOption())
     .option('-y, --yes', 'do not ask')
     .addOption(jsonLinesOption())
     .addHelpText(
       'after',
       `
+Several of these remove what all of them name. --target, --config and --image say what --unreachable goes by.
+
 Examples:
-  $ hypriotkit clean                 the whole volume, after a question
-  $ hypriotkit clean rpi_kernel -y   the artifacts of one component
+  $ hypriotkit clean                               the whole volume and the build images, after a question
+  $ hypriotkit clean rpi_kernel -y                 the artifacts of one component
+  $ hypriotkit clean --unreachable --target ./out  what ./out/configs.json does not need
+  $ hypriotkit clean --older-than 7d --keep 10GiB  old artifacts, as far as the rest has more than 10 GiB
 `,
     )
-    .action(async (components, {json, yes, ...flags}) => {
+    .action(async (components, {json, yes, olderThan, keep, ...flags}) => {
       const signal = context.interrupt.listen();
       const {status, clean} = await context.loadApi();
+      const byEntry = flags.unreachable === true || olderThan !== undefined || keep !== undefined;
+      const options = {
+        ...given({...flags, olderThanMs: olderThan, keepBytes: keep}),
+        ...(components.length > 0 && {components}),
+        signal,
+      };
       if (!yes || !json) {
-        const {renderRemoval} = await import('../results/render-removal.ts');
-        const lines = renderRemoval(await status({...given(flags), signal}), components);
+        const {renderRemoval, renderRemovalOfEntries} = await import('../results/render-removal.ts');
+        const preview = byEntry ? await clean({...options, dryRun: true}) : undefined;
+        const lines =
+          preview === undefined
+            ? renderRemoval(await status({...given({volume: flags.volume}), signal}), components)
+            : renderRemovalOfEntries(preview);
         context.stderr.write(`${lines.join('\n')}\n`);
+        // Programs are told by a result all the same.
+        if (preview?.entries.length === 0 && !json) return;
       }
       if (!yes) {
         const {confirm} = await import('../confirm.ts');
@@ -35,10 +73,20 @@ Examples:
           return;
         }
       }
-      const result = await reportRun(context, {json}, ({onEvent}) =>
-        clean({...given(flags), ...(components.length > 0 && {components}), onEvent, signal}),
-      );
+      const result = await reportRun(context, {json}, ({onEvent}) => clean({...options, onEvent}));
       if (json) return;
       for (const line of result.removed) context.stdout.write(`removed ${line}\n`);
       context.stderr.write(`${formatBytes(result.freedBytes)} freed\n`);
     });
+
+function parseDuration(text: string): number {
+  const ms = findDuration(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError(`Expected a duration such as 12h, 7d or 2w, got "${text}".`);
+}
+
+function parseKeep(text: string): number {
+  const bytes = findSize(text);
+  if (bytes !== undefined) return bytes;
+  throw new InvalidArgumentError(`Expected a size such as 512MiB or 10GiB, got "${text}".`);
+}

@@ -1,5 +1,5 @@
-import type {StoredStep, VolumeStatus} from '../../api/options.ts';
-import {formatBytes} from '../format.ts';
+import type {CleanResult, StoredStep, VolumeStatus} from '../../api/options.ts';
+import {formatBytes, formatTime} from '../format.ts';
 import {columns, indent} from '../text.ts';
 
 /** What would be removed, with sizes. */
@@ -17,6 +17,20 @@ export function renderRemoval(status: VolumeStatus, components: readonly string[
     return [`the volume ${status.volume} holds no artifacts of ${components.join(', ')}`];
   const bytes = entries.reduce((sum, {sizeBytes}) => sum + sizeBytes, 0);
   return [`to be removed from the volume ${status.volume}: ${formatBytes(bytes)}`, ...list];
+}
+
+/** The entries that would be removed, each with its age: criteria, and not names, have chosen them. */
+export function renderRemovalOfEntries({volume, entries, freedBytes}: CleanResult): string[] {
+  if (entries.length === 0) return [`the volume ${volume} holds nothing of that kind`];
+  const rows = entries.map((entry) => [
+    entry.step,
+    formatBytes(entry.sizeBytes),
+    formatTime(entry.createdAt),
+  ]);
+  return [
+    `to be removed from the volume ${volume}: ${formatBytes(freedBytes)}`,
+    ...columns(rows, [1]).map((line) => indent(line, '  ')),
+  ];
 }
 
 function describeEntry({step, sizeBytes, artifacts}: StoredStep): string[] {

@@ -13,12 +13,10 @@ it('exports what is documented and nothing else', () => {
     'ensureImage',
     'ensureVolume',
     'explain',
-    'explain',
     'getVolumeContent',
     'plan',
     'status',
     'upgradeImage',
-    'verify',
     'verify',
   ]);
 });

@@ -157,6 +157,12 @@ describe('an image', () => {
     ]);
   });
 
+  it('with another byte in a part of the table that has no meaning says so', async () => {
+    expect((await compare('x.img', before, changed(447, '!'))).map(place)).toEqual([
+      'partition table → content 7',
+    ]);
+  });
+
   it('is looked at between the partitions, too', async () => {
     expect((await compare('x.img', before, changed(1000, '!'))).map(place)).toEqual([
       'the gap before partition 1 → content 488',

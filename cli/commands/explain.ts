@@ -1,0 +1,45 @@
+import {Command} from '@commander-js/extra-typings';
+import type {CliContext} from '../context.ts';
+import {
+  componentsArgument,
+  configOption,
+  given,
+  imageOption,
+  jsonOption,
+  targetOption,
+  volumeOption,
+} from '../options.ts';
+
+/** `hypriotkit explain`: why a build would run a step or not, with every input. */
+export const explainCommand = (context: CliContext) =>
+  new Command('explain')
+    .description('show everything that decides whether a step runs, and what changed since it ran last')
+    .addArgument(componentsArgument('what to explain (default: what configs.json lists, or everything)'))
+    .addOption(targetOption())
+    .addOption(configOption())
+    .addOption(volumeOption())
+    .addOption(imageOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ hypriotkit explain root_fs --target ./out
+  $ hypriotkit explain --json | jq '.steps[] | {step, changed: [.inputs[] | select(.changed).name]}'
+`,
+    )
+    .action(async (components, {json, ...flags}) => {
+      const signal = context.interrupt.listen();
+      const {explain} = await context.loadApi();
+      const result = await explain({...given(flags), ...(components.length > 0 && {components}), signal});
+      if (json) {
+        context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+        return;
+      }
+      const {renderExplanation} = await import('../results/render-explanation.ts');
+      const lines = renderExplanation(result, {
+        colors: await context.colors('stdout'),
+        symbols: context.symbols,
+      });
+      context.stdout.write(`${lines.join('\n')}\n`);
+    });
