@@ -27,6 +27,8 @@ export interface ImageBuild {
   readonly tag: string;
   readonly buildArguments?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  /** `none`: the commands of the Dockerfile see no network. */
+  readonly network?: 'none';
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -82,6 +84,7 @@ export class DockerImages {
       rm: true,
       forcerm: true,
       ...(build.buildArguments && {buildargs: {...build.buildArguments}}),
+      ...(build.network && {networkmode: build.network}),
       ...(build.labels && {labels: {...build.labels}}),
       ...(build.signal && {abortSignal: build.signal}),
     });
