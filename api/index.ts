@@ -6,7 +6,7 @@
  * const {delivered} = await build({target: './out', onEvent: (event) => console.error(event.type)});
  */
 export type * from './options.ts';
-export {defaultVolume} from './options.ts';
+export {defaultPackageVolume, defaultVolume} from './options.ts';
 export type * from './events/event.ts';
 export type * from './events/step-failure.ts';
 export {PipelineError} from './errors.ts';

@@ -3,6 +3,9 @@ import type {Artifact, DeliveredArtifact, EventListener, PlannedStep, Verbosity}
 /** Where artifacts are kept when nothing else is said. */
 export const defaultVolume = 'hypriot-artifacts';
 
+/** Where packages are kept when nothing else is said. */
+export const defaultPackageVolume = 'hypriot-packages';
+
 export interface EngineOptions {
   /**
    * Address of the engine as in `DOCKER_HOST`. By default `DOCKER_HOST`, the current Docker context, the system's
@@ -18,6 +21,11 @@ export interface CommonOptions extends EngineOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface PackageOptions {
+  /** A named volume (default `hypriot-packages`) or folder, as `volume`, that keeps every package ever installed. */
+  readonly packageVolume?: string;
+}
+
 export interface ConfigOptions {
   /** Folder that receives the artifacts and whose `configs.json`, if there is one, is merged over the defaults. */
   readonly target?: string;
@@ -25,7 +33,7 @@ export interface ConfigOptions {
   readonly config?: string;
 }
 
-export interface BuildOptions extends CommonOptions, ConfigOptions {
+export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions {
   /** An image to use as base image, pulled when absent, instead of making one as `base_image` says. */
   readonly image?: string;
   readonly verbosity?: Verbosity;
@@ -33,6 +41,10 @@ export interface BuildOptions extends CommonOptions, ConfigOptions {
   readonly components?: readonly string[];
   /** False: never register an emulator with the engine's kernel, fail where one is needed; default true. */
   readonly registerBinfmt?: boolean;
+  /** Build exactly what `hypriotkit.lock` says, or fail and say what differs. */
+  readonly locked?: boolean;
+  /** As `locked`, and without any network: packages come from the package volume only. */
+  readonly offline?: boolean;
   /** Containers to run at once; default: the engine's CPUs, at most 4. */
   readonly jobs?: number;
 }

@@ -1,10 +1,20 @@
+import {rename, writeFile} from 'node:fs/promises';
 import {loadConfigs, type ResolvedConfigs} from '../../configs/load-config.ts';
+import {
+  diffLocks,
+  isWritten,
+  lockFileName,
+  readLock,
+  renderLock,
+  type Lock,
+} from '../../configs/lock-file.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import {PackageCache} from '../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {baseImageStep} from '../components/components.ts';
-import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
+import {ensureBaseImage, readBasePackages, type BaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
-import {ensureSessionVolume, openSession} from '../engine/open-session.ts';
+import {ensureSessionVolume, openPackageSession} from '../engine/open-session.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
@@ -14,7 +24,16 @@ import type {BuildOptions, BuildResult} from '../options.ts';
 import {packageVersion} from '../version.ts';
 import {deliver, prepareTarget} from './deliver.ts';
 import {artifactsOf, Executor} from './executor.ts';
+import {
+  basePackagesDigest,
+  diffBaseImage,
+  lockedLists,
+  lockLocation,
+  makeLock,
+  type LockedLists,
+} from './lock.ts';
 import {planSteps} from './plan-steps.ts';
+import {Pool} from './pool.ts';
 import {writeProvenance} from './provenance.ts';
 import type {RunContext} from './run-context.ts';
 import {matchesOutput} from './run-step.ts';
@@ -41,7 +60,11 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const selection = selectSteps(resolved, options.components);
   const epochFromUser = sourceDateEpoch(process.env);
   const jobs = checkJobs(options.jobs);
-  const session = await openSession(options);
+  const lockFile = lockLocation(resolved, options.target);
+  const lock = lockFile === undefined ? undefined : await readLock(lockFile);
+  const locked = lockedLists(lock, selection.steps);
+  if (isStrict(options)) checkLocked(lockFile, lock, locked, resolved);
+  const session = await openPackageSession(options);
   // In a mapped folder the artifacts are expected to be seen, so without a target it is the target.
   const wantedTarget = options.target ?? (session.volume.kind === 'folder' ? session.volume.path : undefined);
   const folder = wantedTarget === undefined ? undefined : await prepareTarget(wantedTarget);
@@ -55,7 +78,10 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
       steps: [baseImageStep, ...selection.steps.map((step) => step.name)],
       jobs: jobs ?? Math.min(session.engine.cpus, mostJobs),
     });
-    const run = new BuildRun({options, resolved, selection, session, emit, jobs, epochFromUser, folder});
+    const run = new BuildRun({
+      ...{options, resolved, selection, session, emit, jobs, epochFromUser, folder},
+      ...{lockFile, lock, locked},
+    });
     const result = await run.run();
     outcome = 'done';
     return {...result, durationMs: Date.now() - startedMs};
@@ -67,6 +93,42 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
     await session.close();
     emit({type: 'run-finished', outcome, durationMs: Date.now() - startedMs});
   }
+}
+
+/** Whether the lock must not be changed. */
+function isStrict({locked, offline}: Pick<BuildOptions, 'locked' | 'offline'>): boolean {
+  return locked === true || offline === true;
+}
+
+/** Everything that a strict run needs to find in the lock is there. */
+function checkLocked(
+  lockFile: string | undefined,
+  lock: Lock | undefined,
+  {differences}: LockedLists,
+  resolved: ResolvedConfigs,
+): asserts lock is Lock {
+  if (lock === undefined) {
+    throw new PipelineError('LOCK_MISSING', `there is no ${lockFile ?? lockFileName} to build from`, {
+      hint:
+        lockFile === undefined
+          ? 'The lock lies beside configs.json or in the target: name one of them with --config or --target.'
+          : 'Build once without --locked and --offline: that writes it.',
+    });
+  }
+  const {from} = resolved.components.base_image;
+  const changed = lock.base_image.from === from ? [] : [`base_image.from ${lock.base_image.from} → ${from}`];
+  refuse(lockFile, [...changed, ...differences]);
+}
+
+function refuse(lockFile: string | undefined, differences: readonly string[]): void {
+  if (differences.length === 0) return;
+  throw new PipelineError(
+    'LOCK_DIFFERS',
+    `the build would not be what ${lockFile ?? lockFileName} says: ${differences.join('; ')}`,
+    {
+      hint: 'Build without --locked to add what is new to the lock, or run `hypriotkit upgrade` to lock what the mirror has today.',
+    },
+  );
 }
 
 /** Where `loadConfigs` should look. */
@@ -96,6 +158,11 @@ interface BuildRunOptions {
   readonly jobs: number | undefined;
   readonly epochFromUser: number | undefined;
   readonly folder: string | undefined;
+  /** Where the lock lies; undefined when there is no place for one. */
+  readonly lockFile: string | undefined;
+  readonly lock: Lock | undefined;
+  /** What of `lock` holds for this configuration. */
+  readonly locked: LockedLists;
 }
 
 /** One run, from the base image to the target. */
@@ -112,19 +179,35 @@ class BuildRun {
 
   async run(): Promise<Omit<BuildResult, 'durationMs'>> {
     const {session, selection, options, folder, epochFromUser} = this.#given;
+    const {lock, lockFile, locked, emit} = this.#given;
     const baseImage = await this.#ensureBaseImage();
     session.useBaseImage(baseImage.reference);
+    const basePackages = await this.#compareBaseImage(baseImage);
+    if (lock !== undefined && locked.differences.length > 0) {
+      emit({
+        type: 'notice',
+        level: 'info',
+        message: `the lock is extended: ${locked.differences.join('; ')}`,
+      });
+    }
     const context: RunContext = {
       session,
       store: this.#store,
+      packages: new PackageCache(session.packageHost),
+      downloads: new Pool(1),
       baseImage,
       buildImages: builtinBuildImages(),
-      epoch: epochFromUser ?? baseImage.archiveDate,
+      epoch: epochFromUser ?? lock?.source_date_epoch ?? baseImage.archiveDate,
+      lists: locked.lists,
+      offline: options.offline ?? false,
       mayRegisterBinfmt: options.registerBinfmt ?? true,
       emit: this.#given.emit,
       signal: this.#signal,
     };
     let entries = await this.#execute(context);
+    if (lockFile !== undefined && !isStrict(options)) {
+      await this.#writeLock(lockFile, entries, baseImage, basePackages);
+    }
     let delivered: DeliveredArtifact[] = [];
     if (folder !== undefined) {
       try {
@@ -153,7 +236,7 @@ class BuildRun {
     try {
       const baseImage = await ensureBaseImage(
         session,
-        {configs: resolved.components, image: options.image},
+        {configs: resolved.components, image: options.image, offline: options.offline},
         (message) => {
           work.done = true;
           emit({type: 'step-progress', step: baseImageStep, message});
@@ -191,7 +274,10 @@ class BuildRun {
     const live = await removeStaleRuns(session);
     const plan = await planSteps(selection.steps, this.#store, context);
     const running = new Set(plan.filter((step) => step.action === 'run').map((step) => step.step));
-    if (running.size > 0) await this.#store.sweep(live);
+    if (running.size > 0) {
+      await this.#store.sweep(live);
+      await context.packages.sweep(live);
+    }
     // A hit is read only where something runs on it; what is delivered is verified while it is copied.
     const used = new Set(
       selection.steps
@@ -216,6 +302,56 @@ class BuildRun {
       throw new PipelineError('BUILD_FAILED', `${names} failed`, {failures});
     }
     return entries;
+  }
+
+  /**
+   * Compares the tools with the lock's; a strict run refuses others, because they could make other bytes.
+   *
+   * @returns their list where the lock does not have it.
+   */
+  async #compareBaseImage(baseImage: BaseImage): Promise<readonly string[] | undefined> {
+    const {session, lock, lockFile, options, emit} = this.#given;
+    if (lockFile === undefined) return undefined;
+    const {architecture} = session.engine;
+    const known = lock?.base_image.packages[architecture];
+    if (known !== undefined && basePackagesDigest(known) === baseImage.packagesDigest) return undefined;
+    const packages = await readBasePackages(session, baseImage);
+    const differences = lock === undefined ? [] : diffBaseImage(lock, architecture, packages);
+    if (isStrict(options)) refuse(lockFile, differences);
+    else if (differences.length > 0) {
+      const message = `the base image is not the one in the lock: ${differences.join('; ')}`;
+      emit({type: 'notice', level: 'warning', message});
+    }
+    return packages;
+  }
+
+  async #writeLock(
+    file: string,
+    entries: ReadonlyMap<string, StoreEntry>,
+    baseImage: BaseImage,
+    basePackages: readonly string[] | undefined,
+  ): Promise<void> {
+    const {lock: previous, locked, session, resolved, selection, emit} = this.#given;
+    const {from} = resolved.components.base_image;
+    // Nothing of it can have changed: every list came from it.
+    const isComplete = locked.differences.length === 0 && basePackages === undefined;
+    if (previous !== undefined && isComplete && previous.base_image.from === from) return;
+    const lock = await makeLock({
+      store: this.#store,
+      steps: selection.steps,
+      entries,
+      epoch: previous?.source_date_epoch ?? baseImage.archiveDate,
+      from,
+      architecture: session.engine.architecture,
+      basePackages,
+      previous,
+    });
+    if (await isWritten(file, lock)) return;
+    await writeFile(`${file}.partial`, renderLock(lock));
+    await rename(`${file}.partial`, file);
+    const changes = previous === undefined ? [] : diffLocks(previous, lock);
+    const message = previous === undefined ? `wrote ${file}` : `updated ${file}`;
+    emit({type: 'notice', level: 'info', message, ...(changes.length > 0 && {hint: changes.join('\n')})});
   }
 
   async #deliver(

@@ -28,8 +28,13 @@ export const FingerprintInputs = z.object({
   settings: z.record(z.string(), z.object({field: z.string(), value: z.string()})),
   /** Digest over names and contents of each input's files, by step: content, because a rebuilt input may be the same. */
   inputs: z.record(z.string(), z.string()),
-  /** Every time stamp in the output, seconds since 1970. */
+  /** Every time stamp in the output, seconds since 1970. For a step that resolves: the archive's date. */
   epoch: z.number(),
+  /**
+   * Of a step that resolves and whose list the lock has: the digest of that list, which says everything. What installs
+   * the packages has the list among its `inputs`, wherever it came from.
+   */
+  list: z.string().optional(),
 });
 
 export type FingerprintInputs = z.infer<typeof FingerprintInputs>;
@@ -59,6 +64,14 @@ export function fingerprintInputs(step: Step, context: FingerprintContext): Fing
     ),
     inputs: Object.fromEntries([...context.inputs].map(([name, entry]) => [name, contentDigest(entry)])),
     epoch: context.epoch,
+  };
+}
+
+/** The inputs of a step that resolves when the lock has its list: nothing else can change what it makes. */
+export function lockedListInputs(step: Step, list: string): FingerprintInputs {
+  return {
+    ...fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: 0, inputs: new Map()}),
+    list: sha256(list),
   };
 }
 
@@ -105,6 +118,9 @@ export function explainDifference(before: FingerprintInputs, now: FingerprintInp
   }
   for (const input of sortedUnion(before.inputs, now.inputs)) {
     if (before.inputs[input] !== now.inputs[input]) reasons.push(`${input} has changed`);
+  }
+  if (before.list !== now.list) {
+    reasons.push('the lock has another list of packages');
   }
   if (before.epoch !== now.epoch) reasons.push(`SOURCE_DATE_EPOCH ${before.epoch} → ${now.epoch}`);
   return [...new Set(reasons)];

@@ -1,4 +1,5 @@
 import {loadConfigs} from '../../configs/load-config.ts';
+import {readLock} from '../../configs/lock-file.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import {findBaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
@@ -7,6 +8,7 @@ import type {BuildOptions, CommonOptions, Plan, VolumeStatus} from '../options.t
 import {baseImageStep} from '../components/components.ts';
 import {configLocation} from './build.ts';
 import {artifactsOf} from './executor.ts';
+import {lockedLists, lockLocation} from './lock.ts';
 import {planSteps} from './plan-steps.ts';
 import {selectSteps} from './select-steps.ts';
 import {sourceDateEpoch} from './source-date-epoch.ts';
@@ -16,12 +18,15 @@ export async function plan(options: BuildOptions = {}): Promise<Plan> {
   const resolved = await loadConfigs(configLocation(options));
   const {steps} = selectSteps(resolved, options.components);
   const epochFromUser = sourceDateEpoch(process.env);
+  const lockFile = lockLocation(resolved, options.target);
+  const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   await using session = await openSession(options);
   const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
   const base = baseImage && {
     baseImage,
     buildImages: builtinBuildImages(),
-    epoch: epochFromUser ?? baseImage.archiveDate,
+    epoch: epochFromUser ?? lock?.source_date_epoch ?? baseImage.archiveDate,
+    lists: lockedLists(lock, steps).lists,
   };
   const store = new ArtifactStore(session);
   if (!(await volumeExists(session)))
