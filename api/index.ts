@@ -15,6 +15,8 @@ export {build} from './pipeline/build.ts';
 export {plan, status} from './pipeline/inspect.ts';
 export {clean} from './pipeline/clean.ts';
 export {destroyVolume, ensureImage, ensureVolume, getVolumeContent, upgradeImage} from './pipeline/volume.ts';
+export {upgrade} from './pipeline/upgrade.ts';
+export type {UpgradeOptions} from './pipeline/upgrade.ts';
 export type {ImageOptions} from './pipeline/volume.ts';
 export {bootImage} from './boot/boot-image.ts';
 export {doctor} from './engine/doctor.ts';

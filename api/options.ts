@@ -136,3 +136,17 @@ export interface CleanResult {
   readonly removed: readonly string[];
   readonly freedBytes: number;
 }
+
+/** A lock that has been made anew. */
+export interface Relocked {
+  readonly file: string;
+  /** What changed, one sentence each: `root_fs: vim 2:9.1 → 2:9.2`; all of it when there was no lock. */
+  readonly changes: readonly string[];
+}
+
+export interface UpgradeResult {
+  /** Reference of the base image. */
+  readonly image: string;
+  /** Absent without a configuration file or target beside which a lock could lie. */
+  readonly lock?: Relocked;
+}

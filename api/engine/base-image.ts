@@ -177,6 +177,7 @@ async function buildBaseImage(
       tag: unfinished,
       buildArguments: {FROM_IMAGE: from, MIRROR: configs.base_image.mirror},
       labels: {[label.image]: 'base_image'},
+      fresh: true,
       onLine,
       signal,
     });

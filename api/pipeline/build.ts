@@ -1,5 +1,6 @@
 import {rename, writeFile} from 'node:fs/promises';
 import {loadConfigs, type ResolvedConfigs} from '../../configs/load-config.ts';
+import {isComponentName} from '../../configs/schema.ts';
 import {
   diffLocks,
   isWritten,
@@ -20,7 +21,7 @@ import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
-import type {BuildOptions, BuildResult} from '../options.ts';
+import type {BuildOptions, BuildResult, Relocked} from '../options.ts';
 import {packageVersion} from '../version.ts';
 import {deliver, prepareTarget} from './deliver.ts';
 import {artifactsOf, Executor} from './executor.ts';
@@ -55,15 +56,47 @@ const mostJobs = 4;
  */
 export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const startedMs = Date.now();
-  const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
   const resolved = await loadConfigs(configLocation(options));
   const selection = selectSteps(resolved, options.components);
-  const epochFromUser = sourceDateEpoch(process.env);
-  const jobs = checkJobs(options.jobs);
   const lockFile = lockLocation(resolved, options.target);
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   const locked = lockedLists(lock, selection.steps);
   if (isStrict(options)) checkLocked(lockFile, lock, locked, resolved);
+  const request = {resolved, selection, lockFile, lock, locked};
+  const result = await withRun(options, request, (run) => run.run());
+  return {...result, durationMs: Date.now() - startedMs};
+}
+
+/**
+ * Asks the mirror anew for everything that the configuration or the present lock has, and writes the lock.
+ *
+ * @returns undefined when there is no place for a lock.
+ */
+export async function relock(options: BuildOptions): Promise<Relocked | undefined> {
+  const resolved = await loadConfigs(configLocation(options));
+  const file = lockLocation(resolved, options.target);
+  if (file === undefined) return undefined;
+  const lock = await readLock(file);
+  const present = Object.keys(lock?.components ?? {}).filter(isComponentName);
+  const {requested, steps} = selectSteps(resolved, [...resolved.requested, ...present]);
+  const selection = {requested, steps: steps.filter((step) => step.resolves)};
+  const locked = {lists: new Map<string, string>(), differences: []};
+  return withRun(options, {resolved, selection, lockFile: file, lock, locked}, (run) => run.relock(file));
+}
+
+/** What a run is about, as its files say it. */
+type RunRequest = Pick<BuildRunOptions, 'resolved' | 'selection' | 'lockFile' | 'lock' | 'locked'>;
+
+/** Opens what a run needs, announces it, and closes it in any case. */
+async function withRun<T>(
+  options: BuildOptions,
+  request: RunRequest,
+  work: (run: BuildRun) => Promise<T>,
+): Promise<T> {
+  const startedMs = Date.now();
+  const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
+  const epochFromUser = sourceDateEpoch(process.env);
+  const jobs = checkJobs(options.jobs);
   const session = await openPackageSession(options);
   // In a mapped folder the artifacts are expected to be seen, so without a target it is the target.
   const wantedTarget = options.target ?? (session.volume.kind === 'folder' ? session.volume.path : undefined);
@@ -75,16 +108,14 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
       type: 'run-started',
       volume: session.label,
       engine: `${session.engine.name} (${session.engine.version}, ${session.engine.architecture})`,
-      steps: [baseImageStep, ...selection.steps.map((step) => step.name)],
+      steps: [baseImageStep, ...request.selection.steps.map((step) => step.name)],
       jobs: jobs ?? Math.min(session.engine.cpus, mostJobs),
     });
-    const run = new BuildRun({
-      ...{options, resolved, selection, session, emit, jobs, epochFromUser, folder},
-      ...{lockFile, lock, locked},
-    });
-    const result = await run.run();
+    const result = await work(
+      new BuildRun({...request, options, session, emit, jobs, epochFromUser, folder}),
+    );
     outcome = 'done';
-    return {...result, durationMs: Date.now() - startedMs};
+    return result;
   } catch (error) {
     if (!options.signal?.aborted) throw error;
     outcome = 'interrupted';
@@ -124,7 +155,7 @@ function refuse(lockFile: string | undefined, differences: readonly string[]): v
   if (differences.length === 0) return;
   throw new PipelineError(
     'LOCK_DIFFERS',
-    `the build would not be what ${lockFile ?? lockFileName} says: ${differences.join('; ')}`,
+    `the build would not be what ${lockFile ?? lockFileName} says: ${abridge(differences)}`,
     {
       hint: 'Build without --locked to add what is new to the lock, or run `hypriotkit upgrade` to lock what the mirror has today.',
     },
@@ -187,23 +218,10 @@ class BuildRun {
       emit({
         type: 'notice',
         level: 'info',
-        message: `the lock is extended: ${locked.differences.join('; ')}`,
+        message: `the lock is extended: ${abridge(locked.differences)}`,
       });
     }
-    const context: RunContext = {
-      session,
-      store: this.#store,
-      packages: new PackageCache(session.packageHost),
-      downloads: new Pool(1),
-      baseImage,
-      buildImages: builtinBuildImages(),
-      epoch: epochFromUser ?? lock?.source_date_epoch ?? baseImage.archiveDate,
-      lists: locked.lists,
-      offline: options.offline ?? false,
-      mayRegisterBinfmt: options.registerBinfmt ?? true,
-      emit: this.#given.emit,
-      signal: this.#signal,
-    };
+    const context = this.#context(baseImage, epochFromUser ?? lock?.source_date_epoch);
     let entries = await this.#execute(context);
     if (lockFile !== undefined && !isStrict(options)) {
       await this.#writeLock(lockFile, entries, baseImage, basePackages);
@@ -226,6 +244,41 @@ class BuildRun {
         artifactsOf(entries.get(step.name) as StoreEntry).filter((file) => isDelivered(step, file.name)),
       );
     return {volume: session.label, artifacts, delivered};
+  }
+
+  /** Resolves everything again and writes what that gives. */
+  async relock(file: string): Promise<Relocked> {
+    const {session, lock: previous} = this.#given;
+    const baseImage = await this.#ensureBaseImage();
+    session.useBaseImage(baseImage.reference);
+    const context = this.#context(baseImage, undefined);
+    const entries = await this.#execute({...context, resolveAfter: new Date().toISOString()});
+    const lock = await this.#makeLock(
+      entries,
+      baseImage.archiveDate,
+      await readBasePackages(session, baseImage),
+    );
+    await writeLock(file, lock);
+    return {file, changes: diffLocks(previous ?? emptyLock(lock), lock)};
+  }
+
+  /** @param epoch What to use instead of the date of the package archive. */
+  #context(baseImage: BaseImage, epoch: number | undefined): RunContext {
+    const {session, options, locked} = this.#given;
+    return {
+      session,
+      store: this.#store,
+      packages: new PackageCache(session.packageHost),
+      downloads: new Pool(1),
+      baseImage,
+      buildImages: builtinBuildImages(),
+      epoch: epoch ?? baseImage.archiveDate,
+      lists: locked.lists,
+      offline: options.offline ?? false,
+      mayRegisterBinfmt: options.registerBinfmt ?? true,
+      emit: this.#given.emit,
+      signal: this.#signal,
+    };
   }
 
   async #ensureBaseImage(): Promise<BaseImage> {
@@ -319,7 +372,7 @@ class BuildRun {
     const differences = lock === undefined ? [] : diffBaseImage(lock, architecture, packages);
     if (isStrict(options)) refuse(lockFile, differences);
     else if (differences.length > 0) {
-      const message = `the base image is not the one in the lock: ${differences.join('; ')}`;
+      const message = `the base image is not the one in the lock: ${abridge(differences)}`;
       emit({type: 'notice', level: 'warning', message});
     }
     return packages;
@@ -331,27 +384,43 @@ class BuildRun {
     baseImage: BaseImage,
     basePackages: readonly string[] | undefined,
   ): Promise<void> {
-    const {lock: previous, locked, session, resolved, selection, emit} = this.#given;
+    const {lock: previous, locked, resolved, emit} = this.#given;
     const {from} = resolved.components.base_image;
     // Nothing of it can have changed: every list came from it.
     const isComplete = locked.differences.length === 0 && basePackages === undefined;
     if (previous !== undefined && isComplete && previous.base_image.from === from) return;
-    const lock = await makeLock({
+    const lock = await this.#makeLock(
+      entries,
+      previous?.source_date_epoch ?? baseImage.archiveDate,
+      basePackages,
+    );
+    if (await isWritten(file, lock)) return;
+    await writeLock(file, lock);
+    const changes = previous === undefined ? [] : diffLocks(previous, lock);
+    emit({
+      type: 'notice',
+      level: 'info',
+      message: previous === undefined ? `wrote ${file}` : `updated ${file}`,
+      ...(changes.length > 0 && {hint: abridge(changes)}),
+    });
+  }
+
+  #makeLock(
+    entries: ReadonlyMap<string, StoreEntry>,
+    epoch: number,
+    basePackages: readonly string[] | undefined,
+  ): Promise<Lock> {
+    const {lock: previous, session, resolved, selection} = this.#given;
+    return makeLock({
       store: this.#store,
       steps: selection.steps,
       entries,
-      epoch: previous?.source_date_epoch ?? baseImage.archiveDate,
-      from,
+      epoch,
+      from: resolved.components.base_image.from,
       architecture: session.engine.architecture,
       basePackages,
       previous,
     });
-    if (await isWritten(file, lock)) return;
-    await writeFile(`${file}.partial`, renderLock(lock));
-    await rename(`${file}.partial`, file);
-    const changes = previous === undefined ? [] : diffLocks(previous, lock);
-    const message = previous === undefined ? `wrote ${file}` : `updated ${file}`;
-    emit({type: 'notice', level: 'info', message, ...(changes.length > 0 && {hint: changes.join('\n')})});
   }
 
   async #deliver(
@@ -378,6 +447,25 @@ class BuildRun {
     });
     return delivered;
   }
+}
+
+/** More differences than this on one line are not read by anybody. */
+const mostShown = 8;
+
+function abridge(sentences: readonly string[]): string {
+  const hidden = sentences.length - mostShown;
+  return sentences.slice(0, mostShown).join('; ') + (hidden > 0 ? `; and ${hidden} more` : '');
+}
+
+async function writeLock(file: string, lock: Lock): Promise<void> {
+  // A reader sees the old lock or the new one, never a half.
+  await writeFile(`${file}.partial`, renderLock(lock));
+  await rename(`${file}.partial`, file);
+}
+
+/** A lock that says nothing yet, to compare a first one with. */
+function emptyLock({source_date_epoch: epoch, base_image: {from}}: Lock): Lock {
+  return {format: 1, source_date_epoch: epoch, base_image: {from, packages: {}}, components: {}};
 }
 
 function isDelivered(step: Selection['steps'][number], file: string): boolean {
