@@ -52,6 +52,9 @@ export interface Step {
 /** What a step that resolves makes. */
 export const packageList = 'list.tsv';
 
+/** What it finds in its work folder when the lock had another list, to stay close to. */
+export const previousPackageList = 'previous.tsv';
+
 /** A file with its `.sha256` companion, as Hypriot's repositories make them. */
 export function withDigest(name: string): Output[] {
   return [

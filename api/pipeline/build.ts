@@ -80,7 +80,7 @@ export async function relock(options: BuildOptions): Promise<Relocked | undefine
   const present = Object.keys(lock?.components ?? {}).filter(isComponentName);
   const {requested, steps} = selectSteps(resolved, [...resolved.requested, ...present]);
   const selection = {requested, steps: steps.filter((step) => step.resolves)};
-  const locked = {lists: new Map<string, string>(), differences: []};
+  const locked = {lists: new Map<string, string>(), previous: new Map<string, string>(), differences: []};
   return withRun(options, {resolved, selection, lockFile: file, lock, locked}, (run) => run.relock(file));
 }
 
@@ -274,6 +274,7 @@ class BuildRun {
       buildImages: builtinBuildImages(),
       epoch: epoch ?? baseImage.archiveDate,
       lists: locked.lists,
+      previousLists: locked.previous,
       offline: options.offline ?? false,
       mayRegisterBinfmt: options.registerBinfmt ?? true,
       emit: this.#given.emit,

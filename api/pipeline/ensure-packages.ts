@@ -30,8 +30,43 @@ export async function ensurePackages(
   context: RunContext,
   report: PackageReport,
 ): Promise<StepFailure | undefined> {
-  const {packages: cache, store, emit} = context;
-  const wanted = parsePackageList(await store.readText(resolved, packageList));
+  const wanted = parsePackageList(await context.store.readText(resolved, packageList));
+  return ensure(step, wanted, mirrorOf(resolved), context, report);
+}
+
+/**
+ * Gets what can be had of a list that a step is to stay close to.
+ *
+ * @returns the list without the packages that neither the cache nor the mirror has any more.
+ */
+export async function collectPackages(
+  step: Step,
+  list: string,
+  context: RunContext,
+  report: PackageReport,
+): Promise<string> {
+  const wanted = parsePackageList(list);
+  const mirror = step.settings.find(({variable}) => variable === 'MIRROR')?.value ?? '';
+  const failure = await ensure(step, wanted, mirror, context, report);
+  if (failure === undefined) return list;
+  const {missing} = await context.packages.check(wanted);
+  const gone = wanted.filter(({sha256}) => missing.includes(sha256)).map(({name}) => name);
+  context.emit({
+    type: 'notice',
+    level: 'warning',
+    message: `${step.component}: the locked versions of ${gone.join(', ')} cannot be had any more; others are taken`,
+  });
+  return renderPackageList(wanted.filter(({sha256}) => !missing.includes(sha256)));
+}
+
+async function ensure(
+  step: Step,
+  wanted: readonly LockedPackage[],
+  mirror: string,
+  context: RunContext,
+  report: PackageReport,
+): Promise<StepFailure | undefined> {
+  const {packages: cache, emit} = context;
   const {missing, damaged} = await cache.check(wanted);
   if (damaged.length > 0) {
     const names = wanted.filter(({sha256}) => damaged.includes(sha256)).map(({name}) => name);
@@ -46,7 +81,7 @@ export async function ensurePackages(
   if (needed.length === 0) return undefined;
   if (context.offline) return missingOffline(step, needed, cache.label);
   report.progress(`downloading ${needed.length} of ${wanted.length} packages`);
-  return download(step, needed, mirrorOf(resolved), context, report);
+  return download(step, needed, mirror, context, report);
 }
 
 async function download(

@@ -35,6 +35,8 @@ export const FingerprintInputs = z.object({
    * the packages has the list among its `inputs`, wherever it came from.
    */
   list: z.string().optional(),
+  /** Of a step that resolves: the digest of the list that it stays as close to as it can. */
+  previous: z.string().optional(),
 });
 
 export type FingerprintInputs = z.infer<typeof FingerprintInputs>;
@@ -43,6 +45,7 @@ export interface FingerprintContext {
   readonly buildImage: string;
   readonly baseImage: string;
   readonly epoch: number;
+  readonly previousList?: string | undefined;
   /** The finished entries of the step's inputs, by step. */
   readonly inputs: ReadonlyMap<string, StoreEntry>;
 }
@@ -64,6 +67,7 @@ export function fingerprintInputs(step: Step, context: FingerprintContext): Fing
     ),
     inputs: Object.fromEntries([...context.inputs].map(([name, entry]) => [name, contentDigest(entry)])),
     epoch: context.epoch,
+    ...(context.previousList !== undefined && {previous: sha256(context.previousList)}),
   };
 }
 
@@ -119,7 +123,7 @@ export function explainDifference(before: FingerprintInputs, now: FingerprintInp
   for (const input of sortedUnion(before.inputs, now.inputs)) {
     if (before.inputs[input] !== now.inputs[input]) reasons.push(`${input} has changed`);
   }
-  if (before.list !== now.list) {
+  if (before.list !== now.list || before.previous !== now.previous) {
     reasons.push('the lock has another list of packages');
   }
   if (before.epoch !== now.epoch) reasons.push(`SOURCE_DATE_EPOCH ${before.epoch} → ${now.epoch}`);

@@ -22,11 +22,13 @@ export async function plan(options: BuildOptions = {}): Promise<Plan> {
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   await using session = await openSession(options);
   const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
+  const locked = lockedLists(lock, steps);
   const base = baseImage && {
     baseImage,
     buildImages: builtinBuildImages(),
     epoch: epochFromUser ?? lock?.source_date_epoch ?? baseImage.archiveDate,
-    lists: lockedLists(lock, steps).lists,
+    lists: locked.lists,
+    previousLists: locked.previous,
   };
   const store = new ArtifactStore(session);
   if (!(await volumeExists(session)))

@@ -26,6 +26,11 @@ export function lockLocation(
 export interface LockedLists {
   /** By step that resolves: the content of the `list.tsv` that the lock has for it. */
   readonly lists: ReadonlyMap<string, string>;
+  /**
+   * For the other steps: the list that the lock had for them, if it was for the same suite and architecture. Resolving
+   * again stays as close to it as it can, so that a new package does not change all others.
+   */
+  readonly previous: ReadonlyMap<string, string>;
   /** Why the lock does not say everything, one sentence each: what the configuration asks for has changed. */
   readonly differences: readonly string[];
 }
@@ -38,6 +43,7 @@ export interface LockedLists {
  */
 export function lockedLists(lock: Lock | undefined, steps: readonly Step[]): LockedLists {
   const lists = new Map<string, string>();
+  const previous = new Map<string, string>();
   const differences: string[] = [];
   for (const step of steps) {
     if (!step.resolves) continue;
@@ -51,11 +57,18 @@ export function lockedLists(lock: Lock | undefined, steps: readonly Step[]): Loc
     if (open.length === 0 && found.length === 0) {
       lists.set(step.name, renderPackageList(locked.packages));
     } else {
+      const now = request(step, lists);
+      if (archive.every((name) => locked.request[name] === now[name])) {
+        previous.set(step.name, renderPackageList(locked.packages));
+      }
       differences.push(...(open.length > 0 ? [`${step.component} builds on what has changed`] : found));
     }
   }
-  return {lists, differences};
+  return {lists, previous, differences};
 }
+
+/** Settings that name an archive: the packages of one say nothing about those of another. */
+const archive = ['BUILD_ARCH', 'VARIANT', 'SUITE'];
 
 /** What a step asks for: the lock holds for as long as this stays the same. */
 function request(step: Step, lists: ReadonlyMap<string, string>): Record<string, string> {

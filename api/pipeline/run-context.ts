@@ -21,6 +21,8 @@ export interface RunContext {
   readonly epoch: number;
   /** By step that resolves: the list that the lock has for it; the others ask the mirror. */
   readonly lists: ReadonlyMap<string, string>;
+  /** By step that resolves: the list of the lock that it stays as close to as it can. */
+  readonly previousLists: ReadonlyMap<string, string>;
   /** No container gets a network. */
   readonly offline: boolean;
   /** Lists in the store that are older than this (ISO 8601) are not taken: the mirror is asked again. */

@@ -1,14 +1,14 @@
 import {join} from 'node:path';
 import type {StoredFile, StoreEntry} from '../../volumes/store-entry.ts';
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
-import {packageList, type Output, type Step} from '../components/step.ts';
+import {packageList, previousPackageList, type Output, type Step} from '../components/step.ts';
 import type {ContainerSpec, VolumeMount} from '../docker/containers.ts';
 import {label} from '../docker/labels.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
 import {buildImageContext, ensureBuildImage} from '../engine/build-image.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {classifyError, classifyExit, isForPeople, tailLines} from './classify-failure.ts';
-import {ensurePackages} from './ensure-packages.ts';
+import {collectPackages, ensurePackages, type PackageReport} from './ensure-packages.ts';
 import {fingerprint, fingerprintInputs, lockedListInputs, type FingerprintInputs} from './fingerprint.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 
@@ -26,7 +26,10 @@ const emulatedCpus: Readonly<Record<string, string>> = {
 };
 
 /** What of a run decides about the identity of its steps. */
-export type IdentityContext = Pick<RunContext, 'baseImage' | 'buildImages' | 'epoch' | 'lists'>;
+export type IdentityContext = Pick<
+  RunContext,
+  'baseImage' | 'buildImages' | 'epoch' | 'lists' | 'previousLists'
+>;
 
 /** Computes what identifies a step, given its finished inputs. */
 export async function identifyStep(
@@ -45,6 +48,7 @@ export async function identifyStep(
     baseImage: context.baseImage.identity,
     // What the mirror has does not depend on the time stamps that a user wants.
     epoch: step.resolves ? context.baseImage.archiveDate : context.epoch,
+    previousList: context.previousLists.get(step.name),
     inputs,
   });
   return {fingerprint: fingerprint(collected), inputs: collected};
@@ -189,6 +193,7 @@ class StepRun {
     const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
     const views: string[] = [];
     try {
+      await this.#offerPrevious(work);
       const mounts = await this.#mount(work, views);
       const container = await session.containers.create(this.#spec(name, image, mounts));
       if (container === undefined) return undefined;
@@ -228,12 +233,28 @@ class StepRun {
   async #ensurePackages(): Promise<StepFailure | undefined> {
     const resolved = this.#inputs.get(this.#step.packagesOf ?? '');
     if (resolved === undefined) return undefined;
-    const report = {
-      progress: (message: string) => this.#progress(message),
-      output: (stream: 'stdout' | 'stderr', line: string) => this.#output(stream, line),
+    return this.#context.downloads.run(() =>
+      ensurePackages(this.#step, resolved, this.#context, this.#packageReport()),
+    );
+  }
+
+  /** Puts the list that a resolving step stays close to into its work folder; its packages are mounted. */
+  async #offerPrevious(work: WorkFolder): Promise<void> {
+    const list = this.#context.previousLists.get(this.#step.name);
+    if (list === undefined) return;
+    const present = await this.#context.downloads.run(() =>
+      collectPackages(this.#step, list, this.#context, this.#packageReport()),
+    );
+    this.#tail.length = 0;
+    await this.#context.store.writeWork(work, previousPackageList, present);
+  }
+
+  #packageReport(): PackageReport {
+    return {
+      progress: (message) => this.#progress(message),
+      output: (stream, line) => this.#output(stream, line),
       tail: this.#tail,
     };
-    return this.#context.downloads.run(() => ensurePackages(this.#step, resolved, this.#context, report));
   }
 
   #ensureImage(): Promise<string> {
@@ -266,7 +287,7 @@ class StepRun {
           readOnly: true,
         })),
       )),
-      ...(this.#step.packagesOf === undefined
+      ...(this.#step.packagesOf === undefined && !this.#context.previousLists.has(this.#step.name)
         ? []
         : [
             {

@@ -2,9 +2,11 @@ import {spawn} from 'node:child_process';
 import {copyFile, mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {setTimeout} from 'node:timers/promises';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {build, ensureImage, PipelineError, plan, type PipelineEvent} from '../../api/index.ts';
 import type {BuildOptions, BuildResult} from '../../api/options.ts';
+import {parseVolumeReference} from '../../api/engine/volume-reference.ts';
 import {relock} from '../../api/pipeline/build.ts';
 import {run} from '../e2e/command.ts';
 import {TestMirror} from './mirror.ts';
@@ -21,11 +23,14 @@ function volume(name: string): string {
   return `${prefix}-${name}`;
 }
 
+/** The same mirror under another address: for the lock, another request. */
+const otherAddress = () => mirror.address.replace('/debian', '//debian');
+
 /** A target with the configuration, and with the lock of the first build unless it is the first. */
-async function target(name: string): Promise<string> {
+async function target(name: string, address = mirror.address): Promise<string> {
   const path = join(folder, name);
   await mkdir(path, {recursive: true});
-  const configs = {base_image: {mirror: mirror.address}, rpi_bootloader: {}};
+  const configs = {base_image: {mirror: address}, rpi_bootloader: {}};
   await writeFile(join(path, 'configs.json'), JSON.stringify(configs));
   if (name !== 'first') await copyFile(join(folder, 'first/hypriotkit.lock'), join(path, 'hypriotkit.lock'));
   return path;
@@ -35,16 +40,32 @@ async function target(name: string): Promise<string> {
 async function buildIn(
   name: string,
   packages: string,
-  options: Partial<BuildOptions> = {},
+  {address, ...options}: Partial<BuildOptions> & {address?: string} = {},
 ): Promise<BuildResult> {
   return build({
-    target: await target(name),
+    target: await target(name, address),
     volume: volume(name),
     packageVolume: volume(packages),
     image: mirror.image,
     components: ['rpi_bootloader'],
     ...options,
   });
+}
+
+/** The engine's events of one kind from `since` on, one line each, until `stop`. */
+function watch(since: string, format: string, ...filters: string[]): {stop: () => Promise<string[]>} {
+  const options = filters.flatMap((filter) => ['--filter', filter]);
+  const child = spawn('docker', ['events', '--since', since, '--format', format, ...options]);
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  return {
+    stop: async () => {
+      // The engine hands its events out a moment after what they tell of.
+      await setTimeout(1000);
+      child.kill();
+      return text.split('\n').filter(Boolean);
+    },
+  };
 }
 
 const digests = ({artifacts}: BuildResult) => artifacts.map(({name, sha256}) => [name, sha256]);
@@ -133,6 +154,26 @@ describe('--locked', () => {
   });
 });
 
+describe('a configuration that asks for something else than the lock', () => {
+  it('is resolved again, keeps the locked versions, and changes the lock', async () => {
+    const events: PipelineEvent[] = [];
+    const changed = await buildIn('extended', 'packages', {
+      address: otherAddress(),
+      verbosity: 'info',
+      onEvent: (event) => events.push(event),
+    });
+    expect(digests(changed)).toEqual(digests(first));
+    const lock = await readFile(join(folder, 'extended/hypriotkit.lock'), 'utf8');
+    expect(lock).toContain(`"MIRROR": "${otherAddress()}"`);
+    expect(lock).toContain('"version": "1.0"');
+    expect(lock).toContain('"path": "pool/f/raspi-firmware_1.0_all.deb"');
+    expect(events.filter((event) => event.type === 'notice').map(({message}) => message)).toEqual([
+      expect.stringMatching(/^the lock is extended: base_image\.mirror/) as string,
+      `updated ${join(folder, 'extended/hypriotkit.lock')}`,
+    ]);
+  });
+});
+
 describe('a package that has left the mirror', () => {
   beforeAll(() => mirror.drop('1.0'));
 
@@ -146,6 +187,24 @@ describe('a package that has left the mirror', () => {
       message: expect.stringContaining('raspi-firmware 1.0 (all)') as string,
       hint: expect.stringContaining('hypriotkit upgrade') as string,
     });
+  });
+});
+
+describe('a locked version that nobody has any more', () => {
+  it('is replaced when the configuration changes anyway, with a warning', async () => {
+    const events: PipelineEvent[] = [];
+    await buildIn('replaced', 'empty', {
+      address: otherAddress(),
+      verbosity: 'info',
+      onEvent: (event) => events.push(event),
+    });
+    const warnings = events.flatMap((event) =>
+      event.type === 'notice' && event.level === 'warning' ? [event.message] : [],
+    );
+    expect(warnings).toEqual([
+      'rpi_bootloader: the locked versions of raspi-firmware cannot be had any more; others are taken',
+    ]);
+    expect(await readFile(join(folder, 'replaced/hypriotkit.lock'), 'utf8')).toContain('"version": "2.0"');
   });
 });
 
@@ -172,30 +231,25 @@ describe('--offline', () => {
   beforeAll(() => mirror.stop());
 
   it('makes the same bytes from the lock and the package volume, in containers without a route', async () => {
-    const connected: string[] = [];
-    const watcher = spawn('docker', [
-      ...['events', '--filter', 'event=connect', '--filter', 'type=network'],
-      ...['--format', '{{.Actor.Attributes.container}} {{.Actor.Attributes.name}}'],
-    ]);
-    watcher.stdout.setEncoding('utf8').on('data', (text: string) => connected.push(...text.split('\n')));
-    const created: string[] = [];
-    const creations = spawn('docker', [
-      ...['events', '--filter', 'event=create', '--filter', 'type=container'],
-      ...['--format', '{{.ID}} {{.Actor.Attributes.image}}', '--filter', 'label=org.hypriotkit.run'],
-    ]);
-    creations.stdout.setEncoding('utf8').on('data', (text: string) => created.push(...text.split('\n')));
-    try {
-      const offline = await buildIn('offline', 'packages', {offline: true});
-      expect(digests(offline)).toEqual(digests(first));
-    } finally {
-      watcher.kill();
-      creations.kill();
-    }
-    const ours = created.filter((line) => line.includes(mirror.image) || line.includes('rpi_bootloader'));
-    const networks = ours.flatMap((line) => {
-      const [id = '?'] = line.split(' ');
-      return connected.filter((other) => other.startsWith(id)).map((other) => other.split(' ')[1]);
-    });
+    // From the engine's own clock on, so that nothing is missed before the watchers are there.
+    const {stdout: since} = await run('docker', ['info', '--format', '{{.SystemTime}}']);
+    const {id} = parseVolumeReference(volume('offline'));
+    const creations = watch(
+      since.trim(),
+      '{{.ID}}',
+      ...['type=container', 'event=create', `label=org.hypriotkit.volume=${id}`],
+    );
+    const connections = watch(
+      since.trim(),
+      '{{.Actor.Attributes.container}} {{.Actor.Attributes.name}}',
+      ...['type=network', 'event=connect'],
+    );
+    const offline = await buildIn('offline', 'packages', {offline: true});
+    const [created, connected] = await Promise.all([creations.stop(), connections.stop()]);
+    expect(digests(offline)).toEqual(digests(first));
+    const networks = created.flatMap((container) =>
+      connected.filter((line) => line.startsWith(container)).map((line) => line.split(' ')[1]),
+    );
     // The attendant and the step, at least; an idle container is connected to nothing at all.
     expect(networks.length).toBeGreaterThanOrEqual(2);
     expect([...new Set(networks)]).toEqual(['none']);

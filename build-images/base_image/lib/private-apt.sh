@@ -5,6 +5,9 @@
 # .deb, and its path on the mirror, separated by tabs. What a list names lies in /packages, as
 # <SHA-256>.deb, in every step that gets the list as its input.
 
+# A list that stays as it is where it can: what the lock had before the configuration changed.
+previous=$PWD/previous.tsv
+
 # private_apt FOLDER ARCH COMPONENTS [SUITE] makes it and updates its lists; from then on APT_CONFIG
 # points every apt command to it. Sources are the builder's, with the given components; MIRROR
 # replaces them, and a FOLDER/sources.list that exists replaces both. What FOLDER/status says is
@@ -30,6 +33,11 @@ configure_private_apt() {
 				"$list" >"$1/${list#/etc/apt/}"
 		done
 	fi
+	: >"$1/preferences"
+	if [ -s "$previous" ]; then
+		make_repository "$previous" "$1/repository" >>"$1/sources.list"
+		printf 'Package: *\nPin: release o=hypriotkit\nPin-Priority: 1001\n' >"$1/preferences"
+	fi
 	cat >"$1/apt.conf" <<CONF
 Dir::State "$1";
 Dir::State::lists "$1/lists";
@@ -37,6 +45,7 @@ Dir::State::status "$1/status";
 Dir::Cache "$1";
 Dir::Etc::sourcelist "$1/sources.list";
 Dir::Etc::sourceparts "$1/sources.list.d";
+Dir::Etc::preferences "$1/preferences";
 APT::Architecture "$2";
 APT::Architectures { "$2"; };
 APT::Sandbox::User "root";
@@ -66,8 +75,11 @@ raspbian_keyring=/usr/share/keyrings/raspbian-archive-keyring.gpg
 
 # list_packages NAME=VERSION... prints the list of these packages, as the lists of apt describe them.
 list_packages() {
-	apt-cache show "$@" | awk -F ': ' -v OFS='\t' '
-		function finish() { if (name != "") print name, version, architecture, sum, size, path; name = "" }
+	[ -e "$previous" ] || : >"$previous"
+	apt-cache show "$@" | awk -F ': ' -v OFS='\t' -v previous="$previous" '
+		# The repository of the previous list has paths of its own.
+		BEGIN { while ((getline line <previous) > 0) { split(line, field, "\t"); known[field[4]] = field[6] } }
+		function finish() { if (name != "") print name, version, architecture, sum, size, (sum in known) ? known[sum] : path; name = "" }
 		/^Package: / { finish(); name = $2 }
 		/^Version: / { version = $2 }
 		/^Architecture: / { architecture = $2 }
@@ -113,7 +125,7 @@ make_repository() {
 	mkdir -p "$2"
 	describe_repository "$1" >"$2/Packages"
 	# mmdebstrap takes the essential packages of the suite that it was told, by this name.
-	printf 'Suite: %s\nCodename: %s\nSHA256:\n %s %s Packages\n' "$SUITE" "$SUITE" \
+	printf 'Origin: hypriotkit\nSuite: %s\nCodename: %s\nSHA256:\n %s %s Packages\n' "${SUITE:-lock}" "${SUITE:-lock}" \
 		"$(sha256sum "$2/Packages" | cut -d ' ' -f 1)" "$(stat -c %s "$2/Packages")" >"$2/Release"
 	# apt copies the packages into the root file system, where dpkg finds them.
 	printf 'deb [trusted=yes] copy:/ %s/\n' "${2#/}"

@@ -50,6 +50,15 @@ describe('lockedLists', () => {
     expect([...lists.keys()]).toEqual(['rpi_bootloader.resolve', 'rpi_kernel.resolve']);
   });
 
+  it('offers the old list of the same suite to stay close to, and none of another suite', async () => {
+    const lock = await lockOf();
+    const more = lockedLists(lock, withConfig('root_fs', {packages: ['vim']}));
+    expect([...more.previous.keys()]).toEqual(['root_fs.resolve', 'rpi_sd_image.resolve']);
+    const other = lockedLists(lock, withConfig('root_fs', {suite: 'sid'}));
+    expect([...other.previous.keys()]).toEqual([]);
+    expect(lockedLists(lock, steps).previous.size).toBe(0);
+  });
+
   it('does not mind what installs no packages', async () => {
     const changed = withConfig('root_fs', {hostname: 'reef', password: 'secret'});
     expect(lockedLists(await lockOf(), changed).differences).toEqual([]);
