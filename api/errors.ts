@@ -19,6 +19,8 @@ export type ErrorCode =
   | 'ARTIFACT_CORRUPT'
   | 'BUILD_FAILED'
   | 'BOOT_FAILED'
+  | 'LOCK_MISSING'
+  | 'LOCK_DIFFERS'
   | 'INTERRUPTED';
 
 /** Whether work had begun: decides between exit codes 1 (the work failed) and 2 (could not start). */
@@ -32,6 +34,8 @@ const couldNotStart: ReadonlySet<ErrorCode> = new Set([
   'VOLUME_UNUSABLE',
   'VOLUME_NOT_FOUND',
   'TARGET_UNUSABLE',
+  'LOCK_MISSING',
+  'LOCK_DIFFERS',
 ]);
 
 /** The one error class that the API throws for what a user can cause or repair. */

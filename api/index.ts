@@ -6,7 +6,7 @@
  * const {delivered} = await build({target: './out', onEvent: (event) => console.error(event.type)});
  */
 export type * from './options.ts';
-export {defaultVolume} from './options.ts';
+export {defaultPackageVolume, defaultVolume} from './options.ts';
 export type * from './events/event.ts';
 export type * from './events/step-failure.ts';
 export {PipelineError} from './errors.ts';
@@ -22,6 +22,8 @@ export type * from './pipeline/verify-result.ts';
 export type {Difference} from './disk/difference.ts';
 export {clean} from './pipeline/clean.ts';
 export {destroyVolume, ensureImage, ensureVolume, getVolumeContent, upgradeImage} from './pipeline/volume.ts';
+export {upgrade} from './pipeline/upgrade.ts';
+export type {UpgradeOptions} from './pipeline/upgrade.ts';
 export type {ImageOptions} from './pipeline/volume.ts';
 export {bootImage} from './boot/boot-image.ts';
 export {doctor} from './engine/doctor.ts';

@@ -3,6 +3,9 @@ import type {Artifact, DeliveredArtifact, EventListener, PlannedStep, Verbosity}
 /** Where artifacts are kept when nothing else is said. */
 export const defaultVolume = 'hypriot-artifacts';
 
+/** Where packages are kept when nothing else is said. */
+export const defaultPackageVolume = 'hypriot-packages';
+
 export interface EngineOptions {
   /**
    * Address of the engine as in `DOCKER_HOST`. By default `DOCKER_HOST`, the current Docker context, the system's
@@ -18,14 +21,21 @@ export interface CommonOptions extends EngineOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface PackageOptions {
+  /** A named volume (default `hypriot-packages`) or folder, as `volume`, that keeps every package ever installed. */
+  readonly packageVolume?: string;
+}
+
 export interface ConfigOptions {
   /** Folder that receives the artifacts and whose `configs.json`, if there is one, is merged over the defaults. */
   readonly target?: string;
   /** A configs.json that lies elsewhere; replaces the one in `target`. */
   readonly config?: string;
+  /** A hypriotkit.lock that lies elsewhere than beside configs.json or in `target`. */
+  readonly lockFile?: string;
 }
 
-export interface BuildOptions extends CommonOptions, ConfigOptions {
+export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions {
   /** An image to use as base image, pulled when absent, instead of making one as `base_image` says. */
   readonly image?: string;
   readonly verbosity?: Verbosity;
@@ -33,6 +43,10 @@ export interface BuildOptions extends CommonOptions, ConfigOptions {
   readonly components?: readonly string[];
   /** False: never register an emulator with the engine's kernel, fail where one is needed; default true. */
   readonly registerBinfmt?: boolean;
+  /** Build exactly what `hypriotkit.lock` says, or fail and say what differs. */
+  readonly locked?: boolean;
+  /** As `locked`, and without any network: packages come from the package volume only. */
+  readonly offline?: boolean;
   /** Containers to run at once; default: the engine's CPUs, at most 4. */
   readonly jobs?: number;
   /** Every time stamp in the artifacts, in seconds since 1970; default: the variable `SOURCE_DATE_EPOCH`, else the date of the package archive. */
@@ -138,4 +152,18 @@ export interface CleanResult {
   readonly freedBytes: number;
   /** The entries of the store among it, newest first. */
   readonly entries: readonly StoredStep[];
+}
+
+/** A lock that has been made anew. */
+export interface Relocked {
+  readonly file: string;
+  /** What changed, one sentence each: `root_fs: vim 2:9.1 → 2:9.2`; all of it when there was no lock. */
+  readonly changes: readonly string[];
+}
+
+export interface UpgradeResult {
+  /** Reference of the base image. */
+  readonly image: string;
+  /** Absent without a configuration file or target beside which a lock could lie. */
+  readonly lock?: Relocked;
 }

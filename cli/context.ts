@@ -8,7 +8,9 @@ import type {
   CommonOptions,
   ConfigOptions,
   DoctorCheck,
+  PackageOptions,
   Plan,
+  UpgradeResult,
   VolumeStatus,
 } from '../api/options.ts';
 import type {Explanation} from '../api/pipeline/explain.ts';
@@ -29,7 +31,9 @@ export interface Api {
   readonly clean: (options?: CleanOptions) => Promise<CleanResult>;
   readonly doctor: (options?: CommonOptions) => Promise<readonly DoctorCheck[]>;
   readonly bootImage: (options?: BootOptions) => Promise<BootResult>;
-  readonly upgradeImage: (options?: CommonOptions & ConfigOptions & {image?: string}) => Promise<string>;
+  readonly upgrade: (
+    options?: CommonOptions & PackageOptions & ConfigOptions & {image?: string},
+  ) => Promise<UpgradeResult>;
 }
 
 /** A place to print to. */

@@ -16,6 +16,12 @@ export const volumeOption = () =>
     'where artifacts are kept: a named volume (default: hypriot-artifacts) or a folder (/…, ./…, ../…)',
   );
 
+export const packageVolumeOption = () =>
+  new Option(
+    '--package-volume <name|path>',
+    'where downloaded packages are kept: a named volume (default: hypriot-packages) or a folder',
+  );
+
 export const imageOption = () =>
   new Option('-i, --image <name>', 'image to use as base image, pulled when absent, instead of making one');
 

@@ -93,6 +93,11 @@ export class ArtifactStore {
     return {path};
   }
 
+  /** Puts a small file into a work folder. */
+  async writeWork(work: WorkFolder, name: string, content: string): Promise<void> {
+    await this.#host.writeFile(`${work.path}/${name}`, content);
+  }
+
   async discardWork(work: WorkFolder): Promise<void> {
     await this.#host.run('rm -rf -- "$1"', [work.path]);
   }

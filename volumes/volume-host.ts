@@ -14,6 +14,9 @@ export interface VolumeHost {
    */
   run(script: string, args: readonly string[]): Promise<string>;
 
+  /** Writes a file; its folder must exist. Not atomic: for folders that nobody else reads yet. */
+  writeFile(path: string, content: string): Promise<void>;
+
   /** Runs a program there and hands out its stdout as it comes. */
   stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void>;
 

@@ -1,5 +1,5 @@
 import type {Configs} from '../../configs/schema.ts';
-import {gibibyte, withDigest, type Setting, type Step} from './step.ts';
+import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
 /**
  * What every root file system has besides Debian's essential packages: enough to boot, to be reached over the network
@@ -76,6 +76,21 @@ export function rootFsSteps(configs: Configs): Step[] {
   return [
     {
       ...common,
+      name: 'root_fs.resolve',
+      description: `list of ${config.target} packages of Debian ${config.suite}`,
+      command: ['/builder/resolve.sh'],
+      settings: [
+        ...archiveSettings(configs),
+        {field: 'root_fs.packages', variable: 'PACKAGES', value: packages.join(' ')},
+      ],
+      inputs: [],
+      outputs: [{name: packageList, delivered: false}],
+      network: true,
+      resolves: true,
+      memoryBytes: gibibyte,
+    },
+    {
+      ...common,
       name: 'root_fs.packages',
       description: `${config.target} packages of Debian ${config.suite}`,
       command: ['/builder/packages.sh'],
@@ -83,12 +98,13 @@ export function rootFsSteps(configs: Configs): Step[] {
         ...archiveSettings(configs),
         {field: 'root_fs.packages', variable: 'PACKAGES', value: packages.join(' ')},
       ],
-      inputs: [],
+      inputs: ['root_fs.resolve'],
+      packagesOf: 'root_fs.resolve',
       outputs: [
         {name: 'rootfs-packages.tar.zst', delivered: false},
         {name: 'packages.tsv', delivered: false},
       ],
-      network: true,
+      network: false,
       executes: rootFsArchitecture(configs),
       memoryBytes: 2 * gibibyte,
     },

@@ -1,7 +1,7 @@
 import type {Configs} from '../../configs/schema.ts';
 import {archiveSettings, identitySettings, rootFsArchitecture} from './root-fs.ts';
 import {bootloaderArtifact} from './rpi-bootloader.ts';
-import {gibibyte, withDigest, type Step} from './step.ts';
+import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
 export function rpiSdImageSteps(configs: Configs): Step[] {
   const config = configs.rpi_sd_image;
@@ -12,31 +12,47 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
     buildImage: 'rpi_sd_image',
     imageName: config.image,
   } as const;
+  const installed: Setting[] = [
+    ...archiveSettings(configs),
+    {
+      field: 'rpi_sd_image.docker_engine_version',
+      variable: 'DOCKER_ENGINE_VERSION',
+      value: config.docker_engine_version,
+    },
+    {
+      field: 'rpi_sd_image.docker_compose_version',
+      variable: 'DOCKER_COMPOSE_VERSION',
+      value: config.docker_compose_version,
+    },
+  ];
   return [
+    {
+      ...common,
+      name: 'rpi_sd_image.resolve',
+      description: 'list of the packages of the card',
+      command: ['/builder/resolve.sh'],
+      settings: installed,
+      // What root_fs has is not installed again; the packages themselves say what they need.
+      inputs: ['root_fs.resolve'],
+      packagesOf: 'root_fs.resolve',
+      outputs: [{name: packageList, delivered: false}],
+      network: true,
+      resolves: true,
+      memoryBytes: gibibyte,
+    },
     {
       ...common,
       name: 'rpi_sd_image.docker',
       description: 'Docker engine and compose',
       command: ['/builder/docker.sh'],
-      settings: [
-        ...archiveSettings(configs),
-        {
-          field: 'rpi_sd_image.docker_engine_version',
-          variable: 'DOCKER_ENGINE_VERSION',
-          value: config.docker_engine_version,
-        },
-        {
-          field: 'rpi_sd_image.docker_compose_version',
-          variable: 'DOCKER_COMPOSE_VERSION',
-          value: config.docker_compose_version,
-        },
-      ],
-      inputs: ['root_fs.packages'],
+      settings: installed,
+      inputs: ['root_fs.packages', 'rpi_sd_image.resolve'],
+      packagesOf: 'rpi_sd_image.resolve',
       outputs: [
         {name: 'rootfs-docker.tar.zst', delivered: false},
         {name: 'packages.tsv', delivered: false},
       ],
-      network: true,
+      network: false,
       executes: rootFsArchitecture(configs),
       memoryBytes: 2 * gibibyte,
     },

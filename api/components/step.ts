@@ -42,10 +42,20 @@ export interface Step {
   readonly inputs: readonly string[];
   readonly outputs: readonly Output[];
   readonly network: boolean;
+  /** Asks the mirror which packages there are and writes `list.tsv`; a list in the lock stands in for it. */
+  readonly resolves?: boolean;
+  /** One of `inputs`, a step that resolves: the packages of its list are mounted at `/packages`. */
+  readonly packagesOf?: string;
   /** Debian architecture of programs that it executes, when it executes any but its own. */
   readonly executes?: string;
   readonly memoryBytes: number;
 }
+
+/** What a step that resolves makes. */
+export const packageList = 'list.tsv';
+
+/** What it finds in its work folder when the lock had another list, to stay close to. */
+export const previousPackageList = 'previous.tsv';
 
 /** A file with its `.sha256` companion, as Hypriot's repositories make them. */
 export function withDigest(name: string): Output[] {

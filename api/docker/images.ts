@@ -27,6 +27,10 @@ export interface ImageBuild {
   readonly tag: string;
   readonly buildArguments?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Runs every command of the Dockerfile, also those whose layer the engine has: what they download may have changed. */
+  readonly fresh?: boolean;
+  /** `none`: the commands of the Dockerfile see no network. */
+  readonly network?: 'none';
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -82,6 +86,8 @@ export class DockerImages {
       rm: true,
       forcerm: true,
       ...(build.buildArguments && {buildargs: {...build.buildArguments}}),
+      ...(build.fresh && {nocache: true}),
+      ...(build.network && {networkmode: build.network}),
       ...(build.labels && {labels: {...build.labels}}),
       ...(build.signal && {abortSignal: build.signal}),
     });

@@ -16,9 +16,14 @@ export const label = {
   identity: 'org.hypriotkit.identity',
   /** On the base image: date of the package archive, in seconds since 1970. */
   archiveDate: 'org.hypriotkit.archive-date',
-  /** On named artifact volumes; the key is that of hypriot-kit. */
+  /** On the base image: digest over the list of its packages. */
+  packages: 'org.hypriotkit.packages',
+  /** On named volumes: what they hold; the key is that of hypriot-kit. */
   content: 'content',
 } as const;
 
 /** Value of {@link label.content} on every artifact volume. */
 export const contentLabelValue = 'hypriot-os';
+
+/** The same on every volume that keeps packages. */
+export const packagesLabelValue = 'debian-packages';

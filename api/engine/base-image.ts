@@ -3,6 +3,7 @@ import {join} from 'node:path';
 import {defaultConfigs} from '../../configs/default-configs.ts';
 import type {Configs} from '../../configs/schema.ts';
 import type {BuildContext} from '../docker/build-context.ts';
+import type {DockerContainer} from '../docker/containers.ts';
 import {ImageOperationError} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
 import {readTarFiles, writeTar} from '../docker/tar.ts';
@@ -24,12 +25,16 @@ export interface BaseImage {
   readonly identity: string;
   /** Date of the archive that its packages come from, in seconds since 1970. */
   readonly archiveDate: number;
+  /** Digest over the list of its packages; absent on an image of an older hypriotkit. */
+  readonly packagesDigest?: string;
 }
 
 export interface BaseImageRequest {
   readonly configs: Configs;
   /** An image that the user names; used as it is, pulled when absent. */
   readonly image?: string | undefined;
+  /** Only an image that the engine has already will do. */
+  readonly offline?: boolean | undefined;
 }
 
 /** The base image if the engine has it already. */
@@ -53,6 +58,15 @@ export async function ensureBaseImage(
   onLine: (line: string) => void,
   signal?: AbortSignal,
 ): Promise<BaseImage> {
+  if (request.offline && (await findBaseImage(session, request)) === undefined) {
+    throw new PipelineError(
+      'IMAGE_UNAVAILABLE',
+      'the engine does not have the base image, and --offline forbids to make it',
+      {
+        hint: '`hypriotkit build base_image` makes it while there is a network; `docker save` and `docker load` bring it to another machine.',
+      },
+    );
+  }
   if (request.image !== undefined) return ensureNamedImage(session, request.image, progress, signal);
   const {tag, context} = await wantedTag(session, request.configs);
   const found = await readBaseImage(session, tag);
@@ -126,7 +140,24 @@ async function readBaseImage(session: EngineSession, reference: string): Promise
   const found = await session.images.find(reference);
   const identity = found?.labels[label.identity];
   if (identity === undefined) return undefined;
-  return {reference, identity, archiveDate: Number(found?.labels[label.archiveDate])};
+  const packagesDigest = found?.labels[label.packages];
+  return {
+    reference,
+    identity,
+    archiveDate: Number(found?.labels[label.archiveDate]),
+    ...(packagesDigest !== undefined && {packagesDigest}),
+  };
+}
+
+/** The packages of a base image, as `name:architecture=version`, sorted. */
+export async function readBasePackages(session: EngineSession, image: BaseImage): Promise<readonly string[]> {
+  await using container = await session.createIdle('probe', image.reference);
+  return (await readText(container, 'packages')).split('\n').filter(Boolean);
+}
+
+async function readText(container: DockerContainer, name: string): Promise<string> {
+  const files = await readTarFiles(await container.readArchive(`/usr/share/hypriotkit/${name}`));
+  return files.get(name)?.toString('utf8').trim() ?? '';
 }
 
 async function buildBaseImage(
@@ -147,26 +178,28 @@ async function buildBaseImage(
       tag: unfinished,
       buildArguments: {FROM_IMAGE: from, MIRROR: configs.base_image.mirror},
       labels: {[label.image]: 'base_image'},
+      fresh: true,
       onLine,
       signal,
     });
-    await using container = await session.createIdle('probe', unfinished, false);
-    const read = async (name: string) => {
-      const files = await readTarFiles(await container.readArchive(`/usr/share/hypriotkit/${name}`));
-      return files.get(name)?.toString('utf8').trim() ?? '';
-    };
-    const archiveDate = await read('archive-date');
-    const identity = createHash('sha256')
-      .update(`${context.digest}\n${await read('packages')}`)
-      .digest('hex');
+    await using container = await session.createIdle('probe', unfinished);
+    const archiveDate = await readText(container, 'archive-date');
+    const packages = await readText(container, 'packages');
+    const identity = createHash('sha256').update(`${context.digest}\n${packages}`).digest('hex');
+    const packagesDigest = createHash('sha256').update(packages).digest('hex');
     // Labels that need the content come last: whoever finds the tag finds a complete image.
     await session.images.build({
       context: await writeTar([{name: 'Dockerfile', content: Buffer.from(`FROM ${unfinished}\n`)}]),
       tag,
-      labels: {[label.image]: 'base_image', [label.identity]: identity, [label.archiveDate]: archiveDate},
+      labels: {
+        [label.image]: 'base_image',
+        [label.identity]: identity,
+        [label.archiveDate]: archiveDate,
+        [label.packages]: packagesDigest,
+      },
       signal,
     });
-    return {reference: tag, identity, archiveDate: Number(archiveDate)};
+    return {reference: tag, identity, archiveDate: Number(archiveDate), packagesDigest};
   } catch (error) {
     if (!(error instanceof ImageOperationError)) throw error;
     const said = error.tail.filter((line) => /^(E:|W:|Err:)/.test(line)).at(-1);

@@ -26,6 +26,8 @@ export interface BuildImageRequest {
   /** The name that the user wants it to have, too. */
   readonly imageName?: string;
   readonly base: BaseImage;
+  /** Its build gets no network. */
+  readonly offline?: boolean;
   readonly onLine: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,6 +51,7 @@ export async function ensureBuildImage(session: EngineSession, request: BuildIma
       tag,
       buildArguments: {BASE_IMAGE: base.reference},
       labels: {[label.image]: name},
+      ...(request.offline && {network: 'none'}),
       onLine,
       signal,
     });

@@ -15,6 +15,9 @@ import type {VolumeReference} from './volume-reference.ts';
 /** Where the attendant sees the whole volume. */
 const volumeRoot = '/volume';
 
+/** Where the attendant sees the volume that keeps the packages. */
+const packagesRoot = '/package-volume';
+
 /** An image of nothing: containers of it are never started, only used to read a volume. */
 const scratchImage = {repository: 'hypriotkit/scratch', tag: '1'};
 
@@ -32,22 +35,25 @@ export class EngineSession implements VolumeHost {
   readonly containers: DockerContainers;
   readonly volumes: DockerVolumes;
   readonly volume: VolumeReference;
+  /** Where packages are kept; only a run that installs some has it. */
+  readonly packageVolume: VolumeReference | undefined;
   readonly runId = randomBytes(6).toString('hex');
   readonly label: string;
   #baseImage: string | undefined;
   #attendant: Promise<DockerContainer> | undefined;
-  #rootView: Promise<string> | undefined;
+  readonly #rootViews = new Map<VolumeReference, Promise<string>>();
   readonly #views = new Set<string>();
   readonly #held: Duplex[] = [];
   readonly #once = new Map<string, Promise<void>>();
   readonly #owned = new Set<DockerContainer>();
 
-  constructor(connection: DockerConnection, volume: VolumeReference) {
+  constructor(connection: DockerConnection, volume: VolumeReference, packageVolume?: VolumeReference) {
     this.engine = connection.engine;
     this.images = new DockerImages(connection.docker);
     this.containers = new DockerContainers(connection.docker);
     this.volumes = new DockerVolumes(connection.docker);
     this.volume = volume;
+    this.packageVolume = packageVolume;
     this.label = volume.label;
   }
 
@@ -73,19 +79,59 @@ export class EngineSession implements VolumeHost {
     this.#baseImage = reference;
   }
 
-  async run(script: string, args: readonly string[]): Promise<string> {
+  run(script: string, args: readonly string[]): Promise<string> {
+    return this.#run(volumeRoot, script, args);
+  }
+
+  stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void> {
+    return this.#stream(volumeRoot, command, onChunk);
+  }
+
+  writeFile(path: string, content: string): Promise<void> {
+    return this.#writeFile(volumeRoot, path, content);
+  }
+
+  /** The volume that keeps the packages, for its cache. */
+  get packageHost(): VolumeHost {
+    const volume = this.#requiredPackageVolume();
+    return {
+      label: volume.label,
+      run: (script, args) => this.#run(packagesRoot, script, args),
+      stream: (command, onChunk) => this.#stream(packagesRoot, command, onChunk),
+      writeFile: (path, content) => this.#writeFile(packagesRoot, path, content),
+      readFolder: (path) => this.#readFolder(volume, path),
+    };
+  }
+
+  #requiredPackageVolume(): VolumeReference {
+    if (this.packageVolume === undefined) throw new Error('this run was opened without a package volume');
+    return this.packageVolume;
+  }
+
+  async #run(folder: string, script: string, args: readonly string[]): Promise<string> {
     const attendant = await this.#startedAttendant();
     const {status, stdout, stderr} = await attendant.exec(['sh', '-c', script, 'sh', ...args], {
-      workingDirectory: volumeRoot,
+      workingDirectory: folder,
     });
     if (status !== 0) throw new VolumeScriptError(status, stderr);
     return stdout.toString('utf8');
   }
 
-  async stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void> {
+  async #stream(
+    folder: string,
+    command: readonly string[],
+    onChunk: (chunk: Buffer) => Promise<void> | void,
+  ): Promise<void> {
     const attendant = await this.#startedAttendant();
-    const {status, stderr} = await attendant.exec(command, {workingDirectory: volumeRoot, onStdout: onChunk});
+    const {status, stderr} = await attendant.exec(command, {workingDirectory: folder, onStdout: onChunk});
     if (status !== 0) throw new VolumeScriptError(status, stderr);
+  }
+
+  async #writeFile(root: string, path: string, content: string): Promise<void> {
+    const attendant = await this.#startedAttendant();
+    const slash = path.lastIndexOf('/');
+    const tar = await writeTar([{name: path.slice(slash + 1), content: Buffer.from(content)}]);
+    await attendant.writeArchive(`${root}/${path.slice(0, Math.max(slash, 0))}`, tar);
   }
 
   /** Unpacks a tar into a folder of the volume. */
@@ -94,11 +140,15 @@ export class EngineSession implements VolumeHost {
     await attendant.writeArchive(`${volumeRoot}/${path}`, tar);
   }
 
-  async readFolder(path: string): Promise<ReadonlyMap<string, Buffer>> {
+  readFolder(path: string): Promise<ReadonlyMap<string, Buffer>> {
+    return this.#readFolder(this.volume, path);
+  }
+
+  async #readFolder(volume: VolumeReference, path: string): Promise<ReadonlyMap<string, Buffer>> {
     await using reader = await this.createIdle(
       'probe',
       scratchImage.repository + ':' + scratchImage.tag,
-      true,
+      volume,
     );
     try {
       return await readTarFiles(await reader.readArchive(`${volumeRoot}/${path}`));
@@ -109,14 +159,15 @@ export class EngineSession implements VolumeHost {
   }
 
   /** A container that is never started: to read its image's files, or the volume. */
-  async createIdle(role: string, image: string, withVolume: boolean): Promise<DockerContainer> {
+  async createIdle(role: string, image: string, volume?: VolumeReference): Promise<DockerContainer> {
     if (image.startsWith(`${scratchImage.repository}:`)) await this.#ensureScratchImage();
     const container = await this.containers.create({
       image,
       command: ['none'],
       network: 'none',
       labels: this.labels(role),
-      mounts: withVolume ? [{volume: await this.#root(), target: volumeRoot, readOnly: false}] : [],
+      mounts:
+        volume === undefined ? [] : [{volume: await this.#root(volume), target: volumeRoot, readOnly: false}],
     });
     return this.own(container);
   }
@@ -134,12 +185,17 @@ export class EngineSession implements VolumeHost {
     this.#held.push(stdin);
   }
 
-  /** Makes a volume that shows one folder of this run's volume, for a mount of a step. */
-  async createView(path: string): Promise<string> {
+  /** Makes a volume that shows one folder of a volume (this run's by default), for a mount of a step. */
+  async createView(path: string, volume: VolumeReference = this.volume): Promise<string> {
     const name = `hypriotkit-view-${this.runId}-${randomBytes(4).toString('hex')}`;
-    await this.volumes.createView(name, `${await this.#rootPath()}/${path}`, this.labels('view'));
+    await this.volumes.createView(name, `${await this.#rootPath(volume)}/${path}`, this.labels('view'));
     this.#views.add(name);
     return name;
+  }
+
+  /** The same for a folder of the volume that keeps the packages. */
+  createPackageView(path: string): Promise<string> {
+    return this.createView(path, this.#requiredPackageVolume());
   }
 
   async removeView(name: string): Promise<void> {
@@ -171,17 +227,19 @@ export class EngineSession implements VolumeHost {
     ]);
   }
 
-  /** Name of a volume that shows the root folder of the run's volume. */
-  #root(): Promise<string> {
-    if (this.volume.kind === 'named') return Promise.resolve(this.volume.name);
-    return (this.#rootView ??= this.createView(''));
+  /** Name of a volume that shows the root folder of a volume. */
+  #root(volume: VolumeReference): Promise<string> {
+    if (volume.kind === 'named') return Promise.resolve(volume.name);
+    const view = this.#rootViews.get(volume) ?? this.createView('', volume);
+    this.#rootViews.set(volume, view);
+    return view;
   }
 
-  async #rootPath(): Promise<string> {
-    if (this.volume.kind === 'folder') return this.volume.path;
-    const found = await this.volumes.find(this.volume.name);
+  async #rootPath(volume: VolumeReference): Promise<string> {
+    if (volume.kind === 'folder') return volume.path;
+    const found = await this.volumes.find(volume.name);
     if (found === undefined)
-      throw new PipelineError('VOLUME_NOT_FOUND', `the volume ${this.label} has been removed`);
+      throw new PipelineError('VOLUME_NOT_FOUND', `the volume ${volume.label} has been removed`);
     // A volume that is itself a view of a folder (driver option `device`) shows its content only while it is mounted.
     return found.options['o']?.includes('bind') && found.options['device']
       ? found.options['device']
@@ -202,7 +260,12 @@ export class EngineSession implements VolumeHost {
         network: 'none',
         stdin: true,
         labels: this.labels('attendant'),
-        mounts: [{volume: await this.#root(), target: volumeRoot, readOnly: false}],
+        mounts: [
+          {volume: await this.#root(this.volume), target: volumeRoot, readOnly: false},
+          ...(this.packageVolume === undefined
+            ? []
+            : [{volume: await this.#root(this.packageVolume), target: packagesRoot, readOnly: false}]),
+        ],
       }),
     );
     // Held open, never written to: its end is what tells the container that this process is gone.

@@ -1,4 +1,5 @@
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {PackageCache} from '../../volumes/package-cache.ts';
 import {label} from '../docker/labels.ts';
 import type {EngineSession} from './session.ts';
 
@@ -43,9 +44,16 @@ export async function removeStaleRuns(session: EngineSession): Promise<readonly 
   return [...live];
 }
 
-/** Removes what killed runs left in the engine and in the volume. */
-export async function sweepVolume(session: EngineSession, store: ArtifactStore): Promise<void> {
+/** Removes what killed runs left in the engine, in the volume and in the package volume. */
+export async function sweepVolume(
+  session: EngineSession,
+  store: ArtifactStore,
+  packages: PackageCache,
+): Promise<void> {
   // In this order: the run of a folder that is there now is in the list, if it is alive.
   const folders = await store.workFolders();
-  await store.sweep(await removeStaleRuns(session), folders);
+  const downloads = await packages.incomingFolders();
+  const live = await removeStaleRuns(session);
+  await store.sweep(live, folders);
+  await packages.sweep(live, downloads);
 }

@@ -6,6 +6,7 @@ export type StepFailure =
   | OutputMissing
   | OutputCorrupt
   | StorageFull
+  | PackagesMissing
   | EngineFailed
   | Interrupted
   | Cancelled;
@@ -58,6 +59,13 @@ export interface OutputCorrupt extends FailureBase {
 export interface StorageFull extends FailureBase {
   readonly reason: 'storage-full';
   readonly tail: readonly string[];
+}
+
+/** The run is offline, and the package volume does not have what the step installs. */
+export interface PackagesMissing extends FailureBase {
+  readonly reason: 'packages-missing';
+  /** Name, version and architecture of each. */
+  readonly packages: readonly string[];
 }
 
 /** The engine refused or broke a request that should have worked. */

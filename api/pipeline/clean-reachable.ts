@@ -2,8 +2,6 @@ import {loadConfigs} from '../../configs/load-config.ts';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {allSteps} from '../components/components.ts';
-import {findBaseImage} from '../engine/base-image.ts';
-import {builtinBuildImages} from '../engine/build-image.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {PipelineError} from '../errors.ts';
 import type {CleanOptions} from '../options.ts';
@@ -12,7 +10,7 @@ import {explainInputs} from './explain-inputs.ts';
 import {identifySteps, type IdentifiedStep} from './explain-steps.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import {sortTopologically} from './graph.ts';
-import {sourceDateEpoch} from './source-date-epoch.ts';
+import {findIdentityContext} from './identity-context.ts';
 
 /**
  * Tells which entries the current configuration would use, all of its components counted.
@@ -27,20 +25,17 @@ export async function findReachable(
   store: ArtifactStore,
   options: CleanOptions,
 ): Promise<(entry: StoreEntry) => boolean> {
-  const {components: configs} = await loadConfigs(configLocation(options));
-  const baseImage = await findBaseImage(session, {configs, image: options.image});
-  if (baseImage === undefined) {
+  const resolved = await loadConfigs(configLocation(options));
+  const sorted = sortTopologically(allSteps(resolved.components));
+  const base = await findIdentityContext(session, resolved, sorted, options);
+  if (base === undefined) {
     throw new PipelineError(
       'IMAGE_UNAVAILABLE',
       'what the configuration would use cannot be told: the engine does not have its base image',
       {hint: 'hypriotkit build base_image makes it.'},
     );
   }
-  const identified = await identifySteps(sortTopologically(allSteps(configs)), store, {
-    baseImage,
-    buildImages: builtinBuildImages(),
-    epoch: sourceDateEpoch(process.env) ?? baseImage.archiveDate,
-  });
+  const identified = await identifySteps(sorted, store, base);
   const steps = new Map(identified.map((step) => [step.plan.step, step]));
   return (entry) => isReachable(entry, steps.get(entry.step));
 }

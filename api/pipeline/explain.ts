@@ -1,14 +1,13 @@
 import {loadConfigs} from '../../configs/load-config.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import {baseImageStep} from '../components/components.ts';
-import {findBaseImage, type BaseImage} from '../engine/base-image.ts';
-import {builtinBuildImages} from '../engine/build-image.ts';
+import type {BaseImage} from '../engine/base-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions} from '../options.ts';
 import {configLocation} from './build.ts';
 import {explainSteps, type ExplainedStep} from './explain-steps.ts';
 import {selectSteps} from './select-steps.ts';
-import {sourceDateEpoch} from './source-date-epoch.ts';
+import {findIdentityContext} from './identity-context.ts';
 
 export interface Explanation {
   readonly volume: string;
@@ -27,20 +26,14 @@ export interface Explanation {
 export async function explain(options: BuildOptions = {}): Promise<Explanation> {
   const resolved = await loadConfigs(configLocation(options));
   const {steps} = selectSteps(resolved, options.components);
-  const epochFromUser = options.sourceDateEpoch ?? sourceDateEpoch(process.env);
   await using session = await openSession(options);
-  const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
-  const base = baseImage && {
-    baseImage,
-    buildImages: builtinBuildImages(),
-    epoch: epochFromUser ?? baseImage.archiveDate,
-  };
+  const base = await findIdentityContext(session, resolved, steps, options);
   // A volume that does not exist holds nothing; looking into it would make it.
   const store = (await volumeExists(session)) ? new ArtifactStore(session) : new ArtifactStore(emptyHost);
   return {
     volume: session.label,
     steps: [
-      explainBase(baseImage, resolved.components.base_image),
+      explainBase(base?.baseImage, resolved.components.base_image),
       ...(await explainSteps(steps, store, base)),
     ],
   };
@@ -86,4 +79,5 @@ const emptyHost = {
   run: () => Promise.reject(new Error('there is no volume')),
   stream: () => Promise.reject(new Error('there is no volume')),
   readFolder: () => Promise.resolve(new Map<string, Buffer>()),
+  writeFile: () => Promise.reject(new Error('there is no volume')),
 };

@@ -31,8 +31,15 @@ export const FingerprintInputs = z.object({
   ),
   /** Digest over names and contents of each input's files, by step: content, because a rebuilt input may be the same. */
   inputs: z.record(z.string(), z.string()),
-  /** Every time stamp in the output, seconds since 1970. */
+  /** Every time stamp in the output, seconds since 1970. For a step that resolves: the archive's date. */
   epoch: z.number(),
+  /**
+   * Of a step that resolves and whose list the lock has: the digest of that list, which says everything. What installs
+   * the packages has the list among its `inputs`, wherever it came from.
+   */
+  list: z.string().optional(),
+  /** Of a step that resolves: the digest of the list that it stays as close to as it can. */
+  previous: z.string().optional(),
 });
 
 export type FingerprintInputs = z.infer<typeof FingerprintInputs>;
@@ -41,6 +48,7 @@ export interface FingerprintContext {
   readonly buildImage: string;
   readonly baseImage: string;
   readonly epoch: number;
+  readonly previousList?: string | undefined;
   /** The finished entries of the step's inputs, by step. */
   readonly inputs: ReadonlyMap<string, StoreEntry>;
 }
@@ -66,6 +74,15 @@ export function fingerprintInputs(step: Step, context: FingerprintContext): Fing
     ),
     inputs: Object.fromEntries([...context.inputs].map(([name, entry]) => [name, contentDigest(entry)])),
     epoch: context.epoch,
+    ...(context.previousList !== undefined && {previous: sha256(context.previousList)}),
+  };
+}
+
+/** The inputs of a step that resolves when the lock has its list: nothing else can change what it makes. */
+export function lockedListInputs(step: Step, list: string): FingerprintInputs {
+  return {
+    ...fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: 0, inputs: new Map()}),
+    list: sha256(list),
   };
 }
 
@@ -112,6 +129,9 @@ export function explainDifference(before: FingerprintInputs, now: FingerprintInp
   }
   for (const input of sortedUnion(before.inputs, now.inputs)) {
     if (before.inputs[input] !== now.inputs[input]) reasons.push(`${input} has changed`);
+  }
+  if (before.list !== now.list || before.previous !== now.previous) {
+    reasons.push('the lock has another list of packages');
   }
   if (before.epoch !== now.epoch) reasons.push(`SOURCE_DATE_EPOCH ${before.epoch} → ${now.epoch}`);
   return [...new Set(reasons)];

@@ -1,29 +1,21 @@
 import {loadConfigs} from '../../configs/load-config.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {findBaseImage} from '../engine/base-image.ts';
-import {builtinBuildImages} from '../engine/build-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions, CommonOptions, Plan, StoredStep, VolumeStatus} from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
 import {configLocation} from './build.ts';
 import {artifactsOf} from './executor.ts';
+import {findIdentityContext} from './identity-context.ts';
 import {planSteps} from './plan-steps.ts';
 import {selectSteps} from './select-steps.ts';
-import {sourceDateEpoch} from './source-date-epoch.ts';
 
 /** What `build` would do with the same options, and why. Changes nothing. */
 export async function plan(options: BuildOptions = {}): Promise<Plan> {
   const resolved = await loadConfigs(configLocation(options));
   const {steps} = selectSteps(resolved, options.components);
-  const epochFromUser = sourceDateEpoch(process.env);
   await using session = await openSession(options);
-  const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
-  const base = baseImage && {
-    baseImage,
-    buildImages: builtinBuildImages(),
-    epoch: epochFromUser ?? baseImage.archiveDate,
-  };
+  const base = await findIdentityContext(session, resolved, steps, options);
   const store = new ArtifactStore(session);
   if (!(await volumeExists(session)))
     return {volume: session.label, steps: [plannedBase(base !== undefined), ...planEmpty(steps)]};

@@ -1,7 +1,8 @@
+import {createHash} from 'node:crypto';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
-import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {storeFormat, type StoreEntry} from '../../volumes/store-entry.ts';
 import {baseImageStep} from '../components/components.ts';
-import type {Step} from '../components/step.ts';
+import {packageList, type Step} from '../components/step.ts';
 import type {PlannedStep} from '../events/event.ts';
 import {explainDifference, FingerprintInputs} from './fingerprint.ts';
 import {identifyStep, type IdentityContext} from './run-step.ts';
@@ -39,7 +40,10 @@ export async function planSteps(
       step.inputs.flatMap((name) => (hits.has(name) ? [[name, hits.get(name)] as const] : [])),
     );
     const identity = await identifyStep(step, inputs as ReadonlyMap<string, StoreEntry>, base);
-    const entry = entries.get(identity.fingerprint);
+    const list = base.lists.get(step.name);
+    const entry =
+      entries.get(identity.fingerprint) ??
+      (list === undefined ? undefined : listEntry(step.name, identity, list));
     if (entry !== undefined) hits.set(step.name, entry);
     planned.push({
       ...common,
@@ -49,6 +53,17 @@ export async function planSteps(
     });
   }
   return planned;
+}
+
+/** What the store will have of a list that is in the lock: nothing has to run for it. */
+function listEntry(
+  step: string,
+  identity: {readonly fingerprint: string; readonly inputs: FingerprintInputs},
+  list: string,
+): StoreEntry {
+  const sha256 = createHash('sha256').update(list).digest('hex');
+  const files = [{name: packageList, sizeBytes: Buffer.byteLength(list), sha256}];
+  return {format: storeFormat, step, ...identity, createdAt: '', durationMs: 0, files};
 }
 
 /** Compares with the newest entry of the same step: that is what the user built last. */

@@ -1,19 +1,32 @@
+import type {PackageCache} from '../../volumes/package-cache.ts';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {BaseImage} from '../engine/base-image.ts';
 import type {EngineSession} from '../engine/session.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
+import type {Pool} from './pool.ts';
 
 /** What every step of a run works with. */
 export interface RunContext {
   readonly session: EngineSession;
   readonly store: ArtifactStore;
+  readonly packages: PackageCache;
+  /** One download at a time: two steps that need the same packages must not both fetch them. */
+  readonly downloads: Pool;
   readonly baseImage: BaseImage;
   /** Folder with a folder for each build image. */
   readonly buildImages: string;
   /** `SOURCE_DATE_EPOCH` of every container. */
   readonly epoch: number;
+  /** By step that resolves: the list that the lock has for it; the others ask the mirror. */
+  readonly lists: ReadonlyMap<string, string>;
+  /** By step that resolves: the list of the lock that it stays as close to as it can. */
+  readonly previousLists: ReadonlyMap<string, string>;
+  /** No container gets a network. */
+  readonly offline: boolean;
+  /** Lists in the store that are older than this (ISO 8601) are not taken: the mirror is asked again. */
+  readonly resolveAfter?: string;
   readonly mayRegisterBinfmt: boolean;
   readonly emit: (event: PipelineEvent) => void;
   readonly signal: AbortSignal;

@@ -1,14 +1,15 @@
 import {join} from 'node:path';
 import type {StoredFile, StoreEntry} from '../../volumes/store-entry.ts';
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
-import type {Output, Step} from '../components/step.ts';
+import {packageList, previousPackageList, type Output, type Step} from '../components/step.ts';
 import type {ContainerSpec, VolumeMount} from '../docker/containers.ts';
 import {label} from '../docker/labels.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
 import {buildImageContext, ensureBuildImage} from '../engine/build-image.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {classifyError, classifyExit, isForPeople, tailLines} from './classify-failure.ts';
-import {fingerprint, fingerprintInputs, type FingerprintInputs} from './fingerprint.ts';
+import {collectPackages, ensurePackages, type PackageReport} from './ensure-packages.ts';
+import {fingerprint, fingerprintInputs, lockedListInputs, type FingerprintInputs} from './fingerprint.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 
 /** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
@@ -25,7 +26,10 @@ const emulatedCpus: Readonly<Record<string, string>> = {
 };
 
 /** What of a run decides about the identity of its steps. */
-export type IdentityContext = Pick<RunContext, 'baseImage' | 'buildImages' | 'epoch'>;
+export type IdentityContext = Pick<
+  RunContext,
+  'baseImage' | 'buildImages' | 'epoch' | 'lists' | 'previousLists'
+>;
 
 /** Computes what identifies a step, given its finished inputs. */
 export async function identifyStep(
@@ -33,11 +37,18 @@ export async function identifyStep(
   inputs: ReadonlyMap<string, StoreEntry>,
   context: IdentityContext,
 ): Promise<{fingerprint: string; inputs: FingerprintInputs}> {
+  const list = context.lists.get(step.name);
+  if (list !== undefined) {
+    const locked = lockedListInputs(step, list);
+    return {fingerprint: fingerprint(locked), inputs: locked};
+  }
   const {digest} = await buildImageContext(join(context.buildImages, step.buildImage));
   const collected = fingerprintInputs(step, {
     buildImage: digest,
     baseImage: context.baseImage.identity,
-    epoch: context.epoch,
+    // What the mirror has does not depend on the time stamps that a user wants.
+    epoch: step.resolves ? context.baseImage.archiveDate : context.epoch,
+    previousList: context.previousLists.get(step.name),
     inputs,
   });
   return {fingerprint: fingerprint(collected), inputs: collected};
@@ -90,8 +101,10 @@ class StepRun {
     for (;;) {
       if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
       const entry = await store.find(identity.fingerprint);
-      if (entry !== undefined && (!mustVerify || (await this.#isIntact(entry))))
+      if (entry !== undefined && this.#isRecent(entry) && (!mustVerify || (await this.#isIntact(entry))))
         return {ok: true, entry, outcome: 'hit'};
+      const list = this.#context.lists.get(this.#step.name);
+      if (list !== undefined) return await this.#publishList(list, identity);
       if (await this.#waitForOther(name)) {
         await store.refresh();
         continue;
@@ -99,6 +112,28 @@ class StepRun {
       const outcome = await this.#make(identity, name);
       if (outcome !== undefined) return outcome;
     }
+  }
+
+  /** A mirror answers differently from day to day: when asked for it, what it answered before does not count. */
+  #isRecent(entry: StoreEntry): boolean {
+    const {resolveAfter} = this.#context;
+    return !this.#step.resolves || resolveAfter === undefined || entry.createdAt >= resolveAfter;
+  }
+
+  /** Puts a list from the lock into the store, where the steps that need it see it like one that was resolved. */
+  async #publishList(
+    list: string,
+    identity: {fingerprint: string; inputs: FingerprintInputs},
+  ): Promise<StepOutcome> {
+    const {session, store} = this.#context;
+    const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
+    await store.writeWork(work, packageList, list);
+    const entry = await store.publish(work, await store.measureWork(work, [packageList]), {
+      step: this.#step.name,
+      ...identity,
+      durationMs: Date.now() - this.#startedMs,
+    });
+    return {ok: true, entry, outcome: 'hit'};
   }
 
   /** Whether an entry's files are what was published. One that is not is removed and reported. */
@@ -153,9 +188,12 @@ class StepRun {
     const image = await this.#ensureImage();
     // What the build of its image printed is no news about the container.
     this.#tail.length = 0;
+    const unavailable = await this.#ensurePackages();
+    if (unavailable !== undefined) return {ok: false, failure: unavailable};
     const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
     const views: string[] = [];
     try {
+      await this.#offerPrevious(work);
       const mounts = await this.#mount(work, views);
       const container = await session.containers.create(this.#spec(name, image, mounts));
       if (container === undefined) return undefined;
@@ -192,13 +230,41 @@ class StepRun {
     );
   }
 
+  async #ensurePackages(): Promise<StepFailure | undefined> {
+    const resolved = this.#inputs.get(this.#step.packagesOf ?? '');
+    if (resolved === undefined) return undefined;
+    return this.#context.downloads.run(() =>
+      ensurePackages(this.#step, resolved, this.#context, this.#packageReport()),
+    );
+  }
+
+  /** Puts the list that a resolving step stays close to into its work folder; its packages are mounted. */
+  async #offerPrevious(work: WorkFolder): Promise<void> {
+    const list = this.#context.previousLists.get(this.#step.name);
+    if (list === undefined) return;
+    const present = await this.#context.downloads.run(() =>
+      collectPackages(this.#step, list, this.#context, this.#packageReport()),
+    );
+    this.#tail.length = 0;
+    await this.#context.store.writeWork(work, previousPackageList, present);
+  }
+
+  #packageReport(): PackageReport {
+    return {
+      progress: (message) => this.#progress(message),
+      output: (stream, line) => this.#output(stream, line),
+      tail: this.#tail,
+    };
+  }
+
   #ensureImage(): Promise<string> {
-    const {session, baseImage, buildImages, signal} = this.#context;
+    const {session, baseImage, buildImages, offline, signal} = this.#context;
     this.#progress('preparing its build image');
     return ensureBuildImage(session, {
       folder: join(buildImages, this.#step.buildImage),
       imageName: this.#step.imageName,
       base: baseImage,
+      offline,
       onLine: (line) => this.#output('stdout', line),
       signal,
     });
@@ -206,12 +272,12 @@ class StepRun {
 
   /** The step's own folder, writable, and its inputs, read-only: nothing else of the volume can be seen. */
   async #mount(work: WorkFolder, views: string[]): Promise<VolumeMount[]> {
-    const {session, store} = this.#context;
-    const view = async (path: string) => {
-      const name = await session.createView(path);
+    const {session, store, packages} = this.#context;
+    const keep = (name: string) => {
       views.push(name);
       return name;
     };
+    const view = async (path: string) => keep(await session.createView(path));
     return [
       {volume: await view(work.path), target: '/workspace', readOnly: false},
       ...(await Promise.all(
@@ -221,11 +287,20 @@ class StepRun {
           readOnly: true,
         })),
       )),
+      ...(this.#step.packagesOf === undefined && !this.#context.previousLists.has(this.#step.name)
+        ? []
+        : [
+            {
+              volume: keep(await session.createPackageView(packages.path)),
+              target: '/packages',
+              readOnly: true,
+            },
+          ]),
     ];
   }
 
   #spec(name: string, image: string, mounts: readonly VolumeMount[]): ContainerSpec {
-    const {session, epoch} = this.#context;
+    const {session, epoch, offline} = this.#context;
     return {
       name,
       image,
@@ -240,7 +315,7 @@ class StepRun {
       },
       workingDirectory: '/workspace',
       mounts,
-      network: this.#step.network ? 'bridge' : 'none',
+      network: this.#step.network && !offline ? 'bridge' : 'none',
       labels: {...session.labels('step'), [label.step]: this.#step.name},
       memoryBytes: this.#step.memoryBytes,
       pids: processLimit,

@@ -3,6 +3,7 @@ import {mkdtemp, rm} from 'node:fs/promises';
 import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {loadConfigs, type ResolvedConfigs} from '../../configs/load-config.ts';
+import {readLock} from '../../configs/lock-file.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {Difference} from '../disk/difference.ts';
@@ -15,6 +16,7 @@ import {PipelineError} from '../errors.ts';
 import {build, configLocation} from './build.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import {selectSteps, type Selection} from './select-steps.ts';
+import {lockLocation} from './lock.ts';
 import {sourceDateEpoch} from './source-date-epoch.ts';
 import {compareDigests, compareInputs} from './verify-artifacts.ts';
 import {fetchFile, OldCopies, unpackZstd} from './verify-copies.ts';
@@ -85,11 +87,15 @@ async function buildAgain(
   volume: string,
 ): Promise<void> {
   const {target: _target, config: _config, against: _against, keep: _keep, ...rest} = options;
+  const lockFile = lockLocation(resolved, options);
+  const isLocked = lockFile !== undefined && (await readLock(lockFile)) !== undefined;
   const epoch = options.sourceDateEpoch ?? sourceDateEpoch(process.env) ?? reference.epoch;
   await build({
     ...rest,
     volume,
     ...(resolved.file !== undefined && {config: resolved.file}),
+    // The same packages: what the mirror has today is another question.
+    ...(isLocked && {lockFile, locked: true}),
     ...(epoch !== undefined && {sourceDateEpoch: epoch}),
   });
 }

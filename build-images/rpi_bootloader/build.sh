@@ -8,14 +8,12 @@ set -eu
 work=$(mktemp -d)
 output=$PWD
 
-say 'Reading the package lists'
-private_apt "$work/apt" arm64 non-free-firmware
+list=/inputs/rpi_bootloader.resolve/list.tsv
 
 cd "$work"
-say 'Downloading raspi-firmware'
-fetch_packages raspi-firmware
-describe_packages ./*.deb >"$output/packages.tsv"
-dpkg-deb -x raspi-firmware_*.deb tree
+say 'Unpacking raspi-firmware'
+cut -f 1-4 "$list" >"$output/packages.tsv"
+dpkg-deb -x "$(package_file "$list" raspi-firmware)" tree
 
 mkdir boot
 cp -R tree/usr/lib/raspi-firmware/. boot/

@@ -8,24 +8,16 @@ set -eu
 work=$(mktemp -d)
 output=$PWD
 
-say 'Reading the package lists'
-private_apt "$work/apt" arm64 main
+list=/inputs/rpi_kernel.resolve/list.tsv
 
-# linux-image-arm64 only names the package of the newest kernel.
-kernel=$(apt-cache show --no-all-versions linux-image-arm64 2>/dev/null |
-	sed -n 's/^Depends: *\(linux-image-[^ ,]*\).*/\1/p')
-[ -n "$kernel" ] || die PACKAGE_NOT_FOUND 'the package mirror has no kernel for arm64 (linux-image-arm64)' \
-	'Is "mirror" in configs.json a complete mirror of this Debian release?'
+kernel=$(sed -n 's/^\(linux-image-[^\t]*\)\t.*/\1/p' "$list")
 release=${kernel#linux-image-}
+cut -f 1-4 "$list" >"$output/packages.tsv"
 
 cd "$work"
-say "Downloading the kernel $release"
-fetch_packages "$kernel" busybox-static
-describe_packages ./*.deb >"$output/packages.tsv"
-
 say 'Unpacking the kernel'
-dpkg-deb -x "$kernel"_*.deb kernel
-dpkg-deb -x busybox-static_*.deb busybox
+dpkg-deb -x "$(package_file "$list" "$kernel")" kernel
+dpkg-deb -x "$(package_file "$list" busybox-static)" busybox
 mkdir -p tree/boot tree/lib
 mv "kernel/usr/lib/modules" tree/lib/
 # The firmware takes the kernel as it is: Debian's vmlinuz for arm64 is a plain Image.

@@ -13,20 +13,22 @@ work=$(mktemp -d)
 root=$work/root
 output=$PWD
 input=/inputs/root_fs.packages/rootfs-packages.tar.zst
+list=/inputs/rpi_sd_image.resolve/list.tsv
 
 say 'Unpacking the root file system'
 mkdir "$root"
 tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$input" -C "$root" ||
 	die INPUT_BROKEN "$input cannot be unpacked" 'Run the same command again: a damaged file in the volume is found and built again.'
 
-# The builder's apt works on the root file system from outside; only dpkg runs inside. Sources are
-# those that the root file system has: they came from the same mirror.
+# The builder's apt works on the root file system from outside; only dpkg runs inside. It sees exactly
+# the packages of the list.
 apt=$work/apt
 mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$root/var/cache/apt/archives/partial" "$root/var/lib/apt/lists/partial"
 cat >"$work/apt.conf" <<CONF
 Dir "$root";
 Dir::Etc "$root/etc/apt";
-
+Dir::Etc::sourcelist "$work/sources.list";
+Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::trustedparts "/etc/apt/trusted.gpg.d";
 Dir::Bin::methods "/usr/lib/apt/methods";
 Dir::Bin::solvers "/usr/lib/apt/solvers";
@@ -44,57 +46,27 @@ APT::Keep-Downloaded-Packages "true";
 DPkg::Chroot-Directory "$root";
 DPkg::Use-Pty "false";
 CONF
-if [ -n "${MIRROR:-}" ]; then
-	printf 'deb %s %s main\n' "$MIRROR" "$SUITE" >"$work/sources.list"
-	printf 'Dir::Etc::sourcelist "%s";\nDir::Etc::sourceparts "/dev/null";\n' "$work/sources.list" >>"$work/apt.conf"
-fi
+make_repository "$list" "$work/repository" >"$work/sources.list"
 export APT_CONFIG="$work/apt.conf"
-say 'Reading the package lists'
-# shellcheck disable=SC2119 # no arguments
 apt_update
 
-# Prints what apt is to install for package $1 at the version $2 of the field $3.
-at_version() {
-	versions=$(apt-cache madison "$1" | awk '{ print $3 }' | sort -u)
-	[ -n "$versions" ] || die VERSION_NOT_FOUND "the package mirror has no $1 for $SUITE on $BUILD_ARCH" \
-		"Set \"mirror\" in configs.json to a mirror that has it."
-	if [ "$2" = debian ]; then
-		echo "$1"
-	elif printf '%s\n' "$versions" | grep -qxF -e "$2"; then
-		echo "$1=$2"
-	else
-		die VERSION_NOT_FOUND "the package mirror has no $1 $2; it has: $(echo "$versions" | paste -sd ' ')" \
-			"Set rpi_sd_image.$3 to one of these versions, or to \"debian\" for the newest."
-	fi
-}
-# A subshell's die only ends the subshell: the assignments carry its status.
-engine=$(at_version docker.io "$DOCKER_ENGINE_VERSION" docker_engine_version)
-client=
-if [ -n "$(apt-cache madison docker-cli)" ]; then
-	# The client is a package of its own since trixie, and only recommended.
-	client=$(at_version docker-cli "$DOCKER_ENGINE_VERSION" docker_engine_version)
-fi
-compose=
-if [ "$DOCKER_COMPOSE_VERSION" != none ]; then
-	compose=$(at_version docker-compose "$DOCKER_COMPOSE_VERSION" docker_compose_version)
-fi
-# To check and to grow the file systems of the card.
-device='dosfstools e2fsprogs fdisk'
+# shellcheck source=docker-packages.sh
+. /builder/docker-packages.sh
 
 # Nothing may be started in the chroot.
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 0755 "$root/usr/sbin/policy-rc.d"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/hypriotkit-build"
 
-# shellcheck disable=SC2086 # lists
-set -- $engine $client $compose $device
+# shellcheck disable=SC2086 # a list
+set -- $docker_packages
 say "Installing $*"
 apt-get -q -y --download-only install "$@" >"$work/log" 2>&1 || {
 	cat "$work/log" >&2
 	die INSTALL_FAILED "apt cannot install $*: $(sed -n 's/^E: *//p' "$work/log" | head -n 1)" \
 		'The log above has the reason.'
 }
-describe_packages "$root"/var/cache/apt/archives/*.deb >"$output/packages.tsv"
+cut -f 1-4 "$list" >"$output/packages.tsv"
 
 # What the target has now and will have: native-tools takes only twins of the same version.
 # shellcheck disable=SC2016
@@ -109,6 +81,10 @@ LD_PRELOAD=/usr/lib/hypriotkit/native-exec.so apt-get -q -y --no-download instal
 }
 grep "^Setting up" "$work/log"
 /usr/lib/hypriotkit/native-tools.sh leave "$root"
+# shellcheck disable=SC2016
+dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${Package}\t${Version}\t${Architecture}\n' >"$work/installed"
+cut -f 1-3 "$list" | grep -vxF -f "$work/installed" >&2 &&
+	die LIST_INCOMPLETE 'not everything that the list of packages names was installed' 'The lines above name it; please report this.'
 
 # What an installation leaves behind, and what differs from one to the next.
 rm -f "$root/usr/sbin/policy-rc.d"

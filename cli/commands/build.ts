@@ -7,6 +7,7 @@ import {
   imageOption,
   jobsOption,
   jsonLinesOption,
+  packageVolumeOption,
   targetOption,
   verbosityOption,
   volumeOption,
@@ -22,8 +23,11 @@ export const buildCommand = (context: CliContext) =>
     .addOption(targetOption())
     .addOption(configOption())
     .addOption(volumeOption())
+    .addOption(packageVolumeOption())
     .addOption(imageOption())
     .addOption(jobsOption())
+    .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
+    .option('--offline', 'as --locked, and without any network: packages come from the package volume')
     .option(
       '--no-register-binfmt',
       "never register an emulator with the engine's kernel; fail where one is needed",

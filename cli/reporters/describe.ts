@@ -18,6 +18,8 @@ export function shortReason(failure: StepFailure): string {
       return `${failure.file} is corrupt`;
     case 'storage-full':
       return 'no storage left';
+    case 'packages-missing':
+      return `${formatCount(failure.packages.length, 'package')} missing, and the run is offline`;
     case 'engine-failed':
       return 'the engine failed';
     case 'interrupted':

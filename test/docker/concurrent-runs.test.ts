@@ -1,8 +1,9 @@
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
 import type {Step} from '../../api/components/step.ts';
-import {ensureSessionVolume, openSession} from '../../api/engine/open-session.ts';
+import {ensureSessionVolume, openPackageSession} from '../../api/engine/open-session.ts';
 import {sweepVolume} from '../../api/engine/stale-runs.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import {PackageCache} from '../../volumes/package-cache.ts';
 import {ChildRun} from './cli.ts';
 import {containersOf, removeTestThings, runningStep, testBaseImage, until} from './engine.ts';
 import {gate, progressOf, Rig, shellStep, summaryOf, type StartedRun} from './rig.ts';
@@ -115,7 +116,10 @@ describe('two runs on one volume', () => {
   });
 
   it('sweep nothing of each other, also when one starts while the other looks around', async () => {
-    await using session = await openSession({volume: rig.volume});
+    await using session = await openPackageSession({
+      volume: rig.volume,
+      packageVolume: `${rig.volume}-packages`,
+    });
     await ensureSessionVolume(session);
     session.useBaseImage((await testBaseImage()).reference);
     const store = new ArtifactStore(session);
@@ -138,7 +142,7 @@ describe('two runs on one volume', () => {
       await start();
       return containers;
     };
-    await sweepVolume(session, store);
+    await sweepVolume(session, store, new PackageCache(session.packageHost));
 
     expect(await listFolders()).toHaveLength(1);
     await rig.release('slow');

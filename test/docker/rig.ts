@@ -1,11 +1,13 @@
 import {fileURLToPath} from 'node:url';
 import type {Step} from '../../api/components/step.ts';
-import {ensureSessionVolume, openSession} from '../../api/engine/open-session.ts';
+import {ensureSessionVolume, openPackageSession} from '../../api/engine/open-session.ts';
 import {removeStaleRuns, sweepVolume} from '../../api/engine/stale-runs.ts';
 import type {PipelineEvent} from '../../api/events/event.ts';
 import type {StepFailure} from '../../api/events/step-failure.ts';
 import {Executor} from '../../api/pipeline/executor.ts';
 import {planSteps} from '../../api/pipeline/plan-steps.ts';
+import {PackageCache} from '../../volumes/package-cache.ts';
+import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
@@ -142,6 +144,7 @@ export class Rig implements AsyncDisposable {
     this.#stop.abort();
     await Promise.all(this.#runs);
     await removeVolume(this.volume);
+    await removeVolume(`${this.volume}-packages`);
   }
 }
 
@@ -153,15 +156,21 @@ async function runSteps(
   emit: (event: PipelineEvent) => void,
 ): Promise<{runId: string; outcomes: ReadonlyMap<string, StepOutcome>}> {
   const baseImage = await testBaseImage();
-  const session = await openSession({volume});
+  const session = await openPackageSession({volume, packageVolume: `${volume}-packages`});
   try {
     await ensureSessionVolume(session);
     session.useBaseImage(baseImage.reference);
     const store = new ArtifactStore(session);
+    const packages = new PackageCache(session.packageHost);
     const context: RunContext = {
       session,
       store,
+      packages,
+      downloads: new Pool(1),
       baseImage,
+      lists: new Map(),
+      previousLists: new Map(),
+      offline: false,
       buildImages: options.buildImages ?? fixtures,
       epoch: options.epoch ?? testEpoch,
       mayRegisterBinfmt: options.mayRegisterBinfmt ?? true,
@@ -170,7 +179,7 @@ async function runSteps(
     };
     await removeStaleRuns(session);
     const plan = await planSteps(steps, store, context);
-    if (plan.some(({action}) => action === 'run')) await sweepVolume(session, store);
+    if (plan.some(({action}) => action === 'run')) await sweepVolume(session, store, packages);
     const reasons = new Map(plan.map((planned) => [planned.step, planned.reasons]));
     const executor = new Executor(steps, options.jobs ?? 2, {
       context,

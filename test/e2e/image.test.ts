@@ -76,7 +76,12 @@ describe('hypriotkit build', () => {
       `${release}.tar.gz`,
     ];
     expect(names).toEqual(
-      [...withDigest.flatMap((name) => [name, `${name}.sha256`]), `${release}.config`, 'build.json'].sort(),
+      [
+        ...withDigest.flatMap((name) => [name, `${name}.sha256`]),
+        `${release}.config`,
+        'build.json',
+        'hypriotkit.lock',
+      ].sort(),
     );
   });
 

@@ -7,6 +7,7 @@ it('exports what is documented and nothing else', () => {
     'bootImage',
     'build',
     'clean',
+    'defaultPackageVolume',
     'defaultVolume',
     'destroyVolume',
     'doctor',
@@ -16,6 +17,7 @@ it('exports what is documented and nothing else', () => {
     'getVolumeContent',
     'plan',
     'status',
+    'upgrade',
     'upgradeImage',
     'verify',
   ]);

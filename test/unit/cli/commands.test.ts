@@ -341,11 +341,22 @@ describe('boot', () => {
   });
 });
 
-it('upgrade prints the image', async () => {
-  const upgradeImage = () => Promise.resolve('hypriotkit/base-image:latest');
-  expect(await runWith({upgradeImage}, ['upgrade'])).toMatchObject({
-    stdout: 'hypriotkit/base-image:latest\n',
-    exitCode: 0,
+describe('upgrade', () => {
+  const image = 'hypriotkit/base-image:latest';
+
+  it('prints the image, and what changed in the lock, one change on each line', async () => {
+    const changes = ['root_fs: vim 2:9.1 → 2:9.2', 'rpi_kernel: busybox-static removed, was 1.37'];
+    const upgrade = () => Promise.resolve({image, lock: {file: '/out/hypriotkit.lock', changes}});
+    expect(await runWith({upgrade}, ['upgrade', '-t', 'out'])).toEqual({
+      stdout: [image, ...changes, ''].join('\n'),
+      stderr: 'wrote /out/hypriotkit.lock\n',
+      exitCode: 0,
+    });
+  });
+
+  it('prints the image only where there is no lock', async () => {
+    const upgrade = () => Promise.resolve({image});
+    expect(await runWith({upgrade}, ['upgrade'])).toMatchObject({stdout: `${image}\n`, exitCode: 0});
   });
 });
 

@@ -1,5 +1,5 @@
 import {spawn} from 'node:child_process';
-import {readdir, readFile} from 'node:fs/promises';
+import {readdir, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {VolumeScriptError, type VolumeHost} from '../../../volumes/volume-host.ts';
@@ -49,6 +49,10 @@ export class LocalVolumeHost implements VolumeHost {
     for await (const chunk of child.stdout) await onChunk(chunk as Buffer);
     const status = await closed;
     if (status !== 0) throw new VolumeScriptError(status, stderr);
+  }
+
+  async writeFile(path: string, content: string): Promise<void> {
+    await writeFile(join(this.folder, path), content);
   }
 
   async readFolder(path: string): Promise<ReadonlyMap<string, Buffer>> {

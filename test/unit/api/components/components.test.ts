@@ -3,7 +3,7 @@ import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {allSteps, parseComponentNames} from '../../../../api/components/components.ts';
-import type {Step} from '../../../../api/components/step.ts';
+import {packageList, type Step} from '../../../../api/components/step.ts';
 import {builtinBuildImages} from '../../../../api/engine/build-image.ts';
 import {sortTopologically} from '../../../../api/pipeline/graph.ts';
 import {selectSteps} from '../../../../api/pipeline/select-steps.ts';
@@ -28,8 +28,8 @@ function stepOf(configs: Configs, name: string): Step {
 }
 
 /** What of a step its container sees, and so counts for its identity. */
-const identityOf = ({name, contract, buildImage, command, settings, inputs}: Step) =>
-  JSON.stringify({name, contract, buildImage, command, settings, inputs});
+const identityOf = ({name, contract, buildImage, command, settings, inputs, packagesOf}: Step) =>
+  JSON.stringify({name, contract, buildImage, command, settings, inputs, packagesOf});
 
 /** Names of the steps that are told something else, not counting those that only get other inputs. */
 function changedSteps(configs: Configs): string[] {
@@ -61,12 +61,16 @@ describe('the steps of the default configuration', () => {
 
   it('need what the seven boxes of the diagram need', () => {
     expect(Object.fromEntries(steps.map((step) => [step.name, step.inputs]))).toEqual({
-      'root_fs.packages': [],
+      'root_fs.resolve': [],
+      'root_fs.packages': ['root_fs.resolve'],
       root_fs: ['root_fs.packages'],
       blank_image: [],
-      rpi_bootloader: [],
-      rpi_kernel: [],
-      'rpi_sd_image.docker': ['root_fs.packages'],
+      'rpi_bootloader.resolve': [],
+      rpi_bootloader: ['rpi_bootloader.resolve'],
+      'rpi_kernel.resolve': [],
+      rpi_kernel: ['rpi_kernel.resolve'],
+      'rpi_sd_image.resolve': ['root_fs.resolve'],
+      'rpi_sd_image.docker': ['root_fs.packages', 'rpi_sd_image.resolve'],
       rpi_sd_image: ['rpi_sd_image.docker', 'blank_image', 'rpi_bootloader', 'rpi_kernel'],
     });
   });
@@ -108,13 +112,33 @@ describe('the steps of the default configuration', () => {
     expect(open.length).toBeGreaterThan(0);
   });
 
-  it('work without a network wherever nothing is fetched', () => {
-    expect(steps.filter((step) => step.network).map((step) => step.name)).toEqual([
-      'root_fs.packages',
-      'rpi_bootloader',
-      'rpi_kernel',
-      'rpi_sd_image.docker',
-    ]);
+  it('work without a network wherever the mirror is not asked', () => {
+    const asking = [
+      'root_fs.resolve',
+      'rpi_bootloader.resolve',
+      'rpi_kernel.resolve',
+      'rpi_sd_image.resolve',
+    ];
+    expect(steps.filter((step) => step.network).map((step) => step.name)).toEqual(asking);
+    expect(steps.filter((step) => step.resolves).map((step) => step.name)).toEqual(asking);
+  });
+
+  it('make of what the mirror says one list, which is not delivered', () => {
+    for (const {outputs} of steps.filter((step) => step.resolves)) {
+      expect(outputs).toEqual([{name: packageList, delivered: false}]);
+    }
+  });
+
+  it('see the packages of a list that is among their inputs, and only where packages are installed or left out', () => {
+    const users = steps.filter((step) => step.packagesOf !== undefined);
+    expect(Object.fromEntries(users.map((step) => [step.name, step.packagesOf]))).toEqual({
+      'root_fs.packages': 'root_fs.resolve',
+      rpi_bootloader: 'rpi_bootloader.resolve',
+      rpi_kernel: 'rpi_kernel.resolve',
+      'rpi_sd_image.resolve': 'root_fs.resolve',
+      'rpi_sd_image.docker': 'rpi_sd_image.resolve',
+    });
+    for (const {inputs, packagesOf} of users) expect(inputs).toContain(packagesOf);
   });
 
   it('make no two files of the same name in one step, and deliver none of the same name at all', () => {
@@ -160,29 +184,55 @@ describe('artifacts are named as in the repositories of Hypriot', () => {
   });
 
   it('no step on the way delivers anything', () => {
-    expect(delivered(defaults, 'root_fs.packages')).toEqual([]);
-    expect(delivered(defaults, 'rpi_sd_image.docker')).toEqual([]);
+    const onTheWay = allSteps(defaults).filter((step) => step.name !== step.component);
+    expect(onTheWay.map((step) => [step.name, delivered(defaults, step.name)])).toEqual([
+      ['root_fs.resolve', []],
+      ['root_fs.packages', []],
+      ['rpi_bootloader.resolve', []],
+      ['rpi_kernel.resolve', []],
+      ['rpi_sd_image.resolve', []],
+      ['rpi_sd_image.docker', []],
+    ]);
   });
 });
 
 describe('a changed field changes the steps that it reaches and no other', () => {
+  const listsAndTheirPackages = [
+    'root_fs.resolve',
+    'root_fs.packages',
+    'rpi_sd_image.resolve',
+    'rpi_sd_image.docker',
+  ];
+
   it.each<[ComponentName, string, unknown, string[]]>([
     ['root_fs', 'hostname', 'reef', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'username', 'jack', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'groupname', 'crew', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'password', 'other', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'version', 'v9', ['root_fs', 'rpi_sd_image']],
-    ['root_fs', 'packages', ['vim'], ['root_fs.packages']],
-    ['root_fs', 'suite', 'sid', ['root_fs.packages', 'rpi_sd_image.docker']],
-    ['root_fs', 'mirror', 'http://deb.test/debian', ['root_fs.packages', 'rpi_sd_image.docker']],
-    ['root_fs', 'target', 'amd64', ['root_fs.packages', 'root_fs', 'rpi_sd_image.docker', 'rpi_sd_image']],
+    ['root_fs', 'packages', ['vim'], ['root_fs.resolve', 'root_fs.packages']],
+    ['root_fs', 'suite', 'sid', listsAndTheirPackages],
+    ['root_fs', 'mirror', 'http://deb.test/debian', listsAndTheirPackages],
+    [
+      'root_fs',
+      'target',
+      'amd64',
+      [
+        'root_fs.resolve',
+        'root_fs.packages',
+        'root_fs',
+        'rpi_sd_image.resolve',
+        'rpi_sd_image.docker',
+        'rpi_sd_image',
+      ],
+    ],
     ['blank_image', 'size', '4GiB', ['blank_image']],
     ['blank_image', 'boot_size', '128MiB', ['blank_image']],
     ['blank_image', 'device', 'odroid', ['blank_image', 'rpi_sd_image']],
-    ['base_image', 'mirror', 'http://deb.test/debian', ['rpi_bootloader', 'rpi_kernel']],
+    ['base_image', 'mirror', 'http://deb.test/debian', ['rpi_bootloader.resolve', 'rpi_kernel.resolve']],
     ['rpi_sd_image', 'version', 'v9', ['rpi_sd_image']],
-    ['rpi_sd_image', 'docker_engine_version', '26.1.5', ['rpi_sd_image.docker']],
-    ['rpi_sd_image', 'docker_compose_version', 'none', ['rpi_sd_image.docker']],
+    ['rpi_sd_image', 'docker_engine_version', '26.1.5', ['rpi_sd_image.resolve', 'rpi_sd_image.docker']],
+    ['rpi_sd_image', 'docker_compose_version', 'none', ['rpi_sd_image.resolve', 'rpi_sd_image.docker']],
     // They have an effect only with `source: "git"`.
     ['rpi_bootloader', 'firmware_repo', 'https://git.test/firmware', []],
     ['rpi_kernel', 'kernel_repo', 'https://git.test/linux', []],
@@ -214,15 +264,17 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     expect(new Set(fields)).toEqual(known);
   });
 
-  it('packages: their order and repetition do not count, nor those that are there anyway', () => {
-    const packagesOf = (packages: string[]) =>
-      identityOf(stepOf(configsWith('root_fs', {packages}), 'root_fs.packages'));
-    fc.assert(
-      fc.property(fc.array(fc.constantFrom('vim', 'htop', 'curl', 'sudo')), (packages) => {
-        expect(packagesOf(packages)).toBe(packagesOf([...new Set([...packages, 'udev'])].toReversed()));
-      }),
-    );
-  });
+  it.each(['root_fs.resolve', 'root_fs.packages'])(
+    'packages of %s: their order and repetition do not count, nor those that are there anyway',
+    (step) => {
+      const packagesOf = (packages: string[]) => identityOf(stepOf(configsWith('root_fs', {packages}), step));
+      fc.assert(
+        fc.property(fc.array(fc.constantFrom('vim', 'htop', 'curl', 'sudo')), (packages) => {
+          expect(packagesOf(packages)).toBe(packagesOf([...new Set([...packages, 'udev'])].toReversed()));
+        }),
+      );
+    },
+  );
 
   it('sizes: two ways to write the same are the same', () => {
     expect(changedSteps(configsWith('blank_image', {size: '2048MiB'}))).toEqual([]);
@@ -278,10 +330,14 @@ describe('selectSteps', () => {
     expect(selection.requested).toEqual(['rpi_sd_image']);
     // Not root_fs itself: the image starts from its packages.
     expect(namesOf(selection)).toEqual([
+      'root_fs.resolve',
       'root_fs.packages',
       'blank_image',
+      'rpi_bootloader.resolve',
       'rpi_bootloader',
+      'rpi_kernel.resolve',
       'rpi_kernel',
+      'rpi_sd_image.resolve',
       'rpi_sd_image.docker',
       'rpi_sd_image',
     ]);

@@ -1,4 +1,4 @@
-import {rm, writeFile} from 'node:fs/promises';
+import {readFile, rm, writeFile} from 'node:fs/promises';
 import {describe, expect, it} from 'vitest';
 import type {Step} from '../../../../api/components/step.ts';
 import {Executor} from '../../../../api/pipeline/executor.ts';
@@ -131,6 +131,22 @@ describe('Executor', () => {
     await rm(rig.volume.path('entries', entry?.fingerprint ?? ''), {recursive: true});
     await rig.built(packages, {p: '1'});
     expect(outcomesOf(await execute(rig, () => true))).toMatchObject({root_fs: 'hit', image: 'hit'});
+  });
+
+  it('puts a list from the lock into the store and asks the engine for nothing', async () => {
+    const rig = await RunRig.create();
+    const resolve = makeStep({name: 'root_fs.resolve', resolves: true});
+    const outcomes = await new Executor([resolve], 1, {
+      context: {...rig.context, lists: new Map([[resolve.name, 'a list\n']])},
+      mustVerify: () => true,
+      reasons: () => [],
+    }).execute();
+    expect(outcomesOf(outcomes)).toEqual({'root_fs.resolve': 'hit'});
+    const [entry, ...others] = (await rig.volume.other().entries()).values();
+    expect(others).toEqual([]);
+    expect(entry).toMatchObject({step: resolve.name, files: [{name: 'list.tsv', sizeBytes: 7}]});
+    const path = rig.volume.path('entries', entry?.fingerprint ?? '', 'list.tsv');
+    expect(await readFile(path, 'utf8')).toBe('a list\n');
   });
 
   it('starts nothing when the user has stopped', async () => {

@@ -9,9 +9,11 @@ import type {StoreEntry} from '../../../../volumes/store-entry.ts';
 import {makeEntry, makeSetting, makeStep} from './step-rig.ts';
 
 const base = {
-  baseImage: {reference: 'base', identity: 'b'.repeat(64), archiveDate: 1},
+  baseImage: {reference: 'base', identity: 'b'.repeat(64), archiveDate: 1, packagesDigest: 'p'},
   buildImages: builtinBuildImages(),
   epoch: 1_700_000_000,
+  lists: new Map<string, string>(),
+  previousLists: new Map<string, string>(),
 };
 const packages = makeStep({name: 'root_fs.packages', settings: [makeSetting('PACKAGES', 'sudo')]});
 const rootFs = makeStep({inputs: ['root_fs.packages'], settings: [makeSetting('HOSTNAME', 'reef')]});
@@ -22,6 +24,7 @@ function storeOf(...entries: StoreEntry[]): ArtifactStore {
     label: 'test',
     run: () => Promise.reject(new Error('nothing may be run')),
     stream: () => Promise.reject(new Error('nothing may be run')),
+    writeFile: () => Promise.reject(new Error('nothing may be written')),
     readFolder: () =>
       Promise.resolve(
         new Map(entries.map((entry) => [`${entry.fingerprint}.json`, Buffer.from(JSON.stringify(entry))])),

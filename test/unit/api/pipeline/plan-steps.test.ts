@@ -8,6 +8,8 @@ import {RunRig} from './run-rig.ts';
 import {makeSetting, makeStep} from './step-rig.ts';
 
 const packages = makeStep({name: 'root_fs.packages'});
+const resolve = makeStep({name: 'root_fs.resolve', resolves: true});
+const installing = makeStep({...packages, inputs: [resolve.name], packagesOf: resolve.name});
 const rootFs = (hostname: string, password = 'hypriot') =>
   makeStep({
     name: 'root_fs',
@@ -104,6 +106,36 @@ describe('planSteps', () => {
     expect(await planOf(rig, [packages], {buildImages: other.context.buildImages})).toEqual({
       'root_fs.packages': ['run', 'the build image has changed'],
     });
+  });
+
+  it('a list in the lock: nothing asks the mirror, and what was built from the same list is used', async () => {
+    const rig = await RunRig.create();
+    const resolved = await rig.built(resolve, {'list.tsv': 'a list'});
+    await rig.built(installing, {p: '1'}, resolved);
+    const planWith = (list: string) =>
+      planOf(rig, [resolve, installing], {lists: new Map([[resolve.name, list]])});
+    expect(await planWith('a list')).toEqual({'root_fs.resolve': ['hit'], 'root_fs.packages': ['hit']});
+    expect(await planWith('another')).toEqual({
+      'root_fs.resolve': ['hit'],
+      'root_fs.packages': ['run', 'root_fs.resolve has changed'],
+    });
+  });
+
+  it('a list to stay close to: the mirror is asked again', async () => {
+    const rig = await RunRig.create();
+    await rig.built(resolve, {'list.tsv': 'a list'});
+    expect(await planOf(rig, [resolve], {previousLists: new Map([[resolve.name, 'older']])})).toEqual({
+      'root_fs.resolve': ['run', 'the lock has another list of packages'],
+    });
+  });
+
+  it('the mirror is asked again on another day of the archive, not for other time stamps', async () => {
+    const rig = await RunRig.create();
+    await rig.built(resolve, {'list.tsv': 'a list'});
+    const {baseImage, epoch} = rig.context;
+    expect(await planOf(rig, [resolve], {epoch: epoch + 1})).toEqual({'root_fs.resolve': ['hit']});
+    const later = {...baseImage, archiveDate: baseImage.archiveDate + 1};
+    expect((await planOf(rig, [resolve], {baseImage: later}))['root_fs.resolve']?.[0]).toBe('run');
   });
 
   it('what another version built is no hit, and is not taken apart', async () => {

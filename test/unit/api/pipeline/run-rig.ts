@@ -8,6 +8,8 @@ import {parseVolumeReference} from '../../../../api/engine/volume-reference.ts';
 import type {PipelineEvent} from '../../../../api/events/event.ts';
 import type {RunContext} from '../../../../api/pipeline/run-context.ts';
 import {identifyStep} from '../../../../api/pipeline/run-step.ts';
+import {Pool} from '../../../../api/pipeline/pool.ts';
+import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';
 import {StoreRig, type Content} from '../../volumes/store-rig.ts';
 import {listenOnSocket, recentEngine, type Answer} from '../docker/fake-engine.ts';
@@ -24,7 +26,17 @@ export class RunRig {
     this.context = {
       session,
       store: volume.store,
-      baseImage: {reference: 'base:1', identity: 'base', archiveDate: 1_700_000_000},
+      packages: new PackageCache(session.packageHost),
+      downloads: new Pool(1),
+      lists: new Map(),
+      previousLists: new Map(),
+      offline: false,
+      baseImage: {
+        reference: 'base:1',
+        identity: 'base',
+        archiveDate: 1_700_000_000,
+        packagesDigest: 'packages',
+      },
       buildImages,
       epoch: 1_700_000_000,
       mayRegisterBinfmt: false,
@@ -50,7 +62,11 @@ export class RunRig {
       host,
       rootless: false,
     };
-    const session = new EngineSession({docker, engine}, parseVolumeReference('test-volume'));
+    const session = new EngineSession(
+      {docker, engine},
+      parseVolumeReference('test-volume'),
+      parseVolumeReference('test-packages'),
+    );
     onTestFinished(() => session.close());
     const buildImages = await makeTempFolder();
     await mkdir(join(buildImages, 'root_fs'));

@@ -1,0 +1,143 @@
+import {parsePackageList, renderPackageList, type LockedPackage} from '../../configs/lock-file.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {packageList, type Step} from '../components/step.ts';
+import {label} from '../docker/labels.ts';
+import type {StepFailure} from '../events/step-failure.ts';
+import {classifyExit} from './classify-failure.ts';
+import {FingerprintInputs} from './fingerprint.ts';
+import type {RunContext} from './run-context.ts';
+
+const fetchMemoryBytes = 512 * 1024 ** 2;
+
+/** What a step that needs packages says while it gets them. */
+export interface PackageReport {
+  readonly progress: (message: string) => void;
+  readonly output: (stream: 'stdout' | 'stderr', line: string) => void;
+  /** The last lines of output, for a failure. */
+  readonly tail: readonly string[];
+}
+
+/**
+ * Makes sure that the package cache has every package of a list, each with the right content: what is missing or
+ * damaged is downloaded, unless the run is offline.
+ *
+ * @param resolved The entry with the list.
+ * @returns why that is not possible, naming the packages.
+ */
+export async function ensurePackages(
+  step: Step,
+  resolved: StoreEntry,
+  context: RunContext,
+  report: PackageReport,
+): Promise<StepFailure | undefined> {
+  const wanted = parsePackageList(await context.store.readText(resolved, packageList));
+  return ensure(step, wanted, mirrorOf(resolved), context, report);
+}
+
+/**
+ * Gets what can be had of a list that a step is to stay close to.
+ *
+ * @returns the list without the packages that neither the cache nor the mirror has any more.
+ */
+export async function collectPackages(
+  step: Step,
+  list: string,
+  context: RunContext,
+  report: PackageReport,
+): Promise<string> {
+  const wanted = parsePackageList(list);
+  const mirror = step.settings.find(({variable}) => variable === 'MIRROR')?.value ?? '';
+  const failure = await ensure(step, wanted, mirror, context, report);
+  if (failure === undefined) return list;
+  const {missing} = await context.packages.check(wanted);
+  const gone = wanted.filter(({sha256}) => missing.includes(sha256)).map(({name}) => name);
+  context.emit({
+    type: 'notice',
+    level: 'warning',
+    message: `${step.component}: the locked versions of ${gone.join(', ')} cannot be had any more; others are taken`,
+  });
+  return renderPackageList(wanted.filter(({sha256}) => !missing.includes(sha256)));
+}
+
+async function ensure(
+  step: Step,
+  wanted: readonly LockedPackage[],
+  mirror: string,
+  context: RunContext,
+  report: PackageReport,
+): Promise<StepFailure | undefined> {
+  const {packages: cache, emit} = context;
+  const {missing, damaged} = await cache.check(wanted);
+  if (damaged.length > 0) {
+    const names = wanted.filter(({sha256}) => damaged.includes(sha256)).map(({name}) => name);
+    emit({
+      type: 'notice',
+      level: 'warning',
+      message: `${names.join(', ')} in the package volume ${cache.label} is damaged and has been removed`,
+      hint: 'If this happens again, check the disk of the engine.',
+    });
+  }
+  const needed = wanted.filter(({sha256}) => missing.includes(sha256));
+  if (needed.length === 0) return undefined;
+  if (context.offline) return missingOffline(step, needed, cache.label);
+  report.progress(`downloading ${needed.length} of ${wanted.length} packages`);
+  return download(step, needed, mirror, context, report);
+}
+
+async function download(
+  step: Step,
+  needed: readonly LockedPackage[],
+  mirror: string,
+  context: RunContext,
+  report: PackageReport,
+): Promise<StepFailure | undefined> {
+  const {session, packages: cache, baseImage, signal} = context;
+  const incoming = await cache.openIncoming(`${session.runId}.${step.name}`);
+  let view: string | undefined;
+  try {
+    await cache.writeIncoming(incoming, 'wanted.tsv', renderPackageList(needed));
+    view = await session.createPackageView(incoming);
+    const container = session.own(
+      await session.containers.create({
+        image: baseImage.reference,
+        command: ['/usr/lib/hypriotkit/fetch-packages.sh'],
+        environment: {LC_ALL: 'C.UTF-8', MIRROR: mirror},
+        workingDirectory: '/workspace',
+        mounts: [{volume: view, target: '/workspace', readOnly: false}],
+        network: 'bridge',
+        labels: {...session.labels('fetch'), [label.step]: step.name},
+        memoryBytes: fetchMemoryBytes,
+      }),
+    );
+    try {
+      const exit = await container.run(report.output, signal);
+      // What has been downloaded is kept in any case, so that the next run need not do it again.
+      await cache.admit(incoming, needed);
+      if (signal.aborted) return {reason: 'interrupted', step: step.name, message: 'stopped by the user'};
+      return exit.status === 0 ? undefined : classifyExit(step.name, exit, fetchMemoryBytes, report.tail);
+    } finally {
+      await container.remove();
+    }
+  } finally {
+    await cache.discardIncoming(incoming).catch(() => undefined);
+    if (view !== undefined) await session.removeView(view);
+  }
+}
+
+/** The mirror that the list was resolved with; empty: that of the base image. */
+function mirrorOf(resolved: StoreEntry): string {
+  const inputs = FingerprintInputs.safeParse(resolved.inputs);
+  return inputs.success ? (inputs.data.settings['MIRROR']?.value ?? '') : '';
+}
+
+function missingOffline(step: Step, needed: readonly LockedPackage[], volume: string): StepFailure {
+  const names = needed.map(({name, version, architecture}) => `${name} ${version} (${architecture})`);
+  const shown = names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+  return {
+    reason: 'packages-missing',
+    step: step.name,
+    message: `the package volume ${volume} does not have ${shown}, and --offline forbids to download it`,
+    hint: 'Build once with --locked and a network; the packages are kept from then on.',
+    packages: names,
+  };
+}
