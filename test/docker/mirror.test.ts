@@ -15,7 +15,7 @@ import {
   until,
 } from './engine.ts';
 
-// The real root_fs.packages, which must fail fast here: it needs an engine that runs arm64 programs, or may register.
+// The real root_fs.resolve, which must fail fast here: it needs an engine that runs arm64 programs, or may register.
 
 let volume: string;
 let folder: string;
@@ -53,7 +53,7 @@ describe('root_fs fails and says why', () => {
     const {exit, failure} = await buildWith({mirror});
 
     expect(exit.code).toBe(1);
-    expect(failure).toMatchObject({step: 'root_fs.packages', code: 'MIRROR_UNREACHABLE', status: 1});
+    expect(failure).toMatchObject({step: 'root_fs.resolve', code: 'MIRROR_UNREACHABLE', status: 1});
     expect(failure.message).toContain(mirror);
     expect(failure.hint).toContain('mirror');
     // A person reads the same.
@@ -67,7 +67,7 @@ describe('root_fs fails and says why', () => {
       const {exit, failure} = await buildWith({mirror});
 
       expect(exit.code).toBe(1);
-      expect(failure).toMatchObject({step: 'root_fs.packages', code: 'MIRROR_UNREACHABLE'});
+      expect(failure).toMatchObject({step: 'root_fs.resolve', code: 'MIRROR_UNREACHABLE'});
       expect(failure.message).toContain(mirror);
     } finally {
       await remove();
@@ -78,7 +78,7 @@ describe('root_fs fails and says why', () => {
     const {exit, failure} = await buildWith({packages: ['no-such-package-here']});
 
     expect(exit.code).toBe(1);
-    expect(failure).toMatchObject({step: 'root_fs.packages', code: 'PACKAGE_NOT_FOUND'});
+    expect(failure).toMatchObject({step: 'root_fs.resolve', code: 'PACKAGE_NOT_FOUND'});
     expect(failure.message).toContain("'no-such-package-here'");
     expect(failure.hint).toContain('root_fs.packages');
   });

@@ -166,7 +166,7 @@ describe('a mapped folder', () => {
     const result = await build({volume: folder, config});
     expect(result.volume).toBe(folder);
     expect((await readdir(folder)).sort()).toEqual(
-      ['.hypriotkit', 'build.json', 'mine.txt', 'my.json', ...files].sort(),
+      ['.hypriotkit', 'build.json', 'hypriotkit.lock', 'mine.txt', 'my.json', ...files].sort(),
     );
     expect((await readdir(join(folder, '.hypriotkit'))).sort()).toEqual(['entries', 'index', 'work']);
     const again = await build({volume: folder, config});

@@ -9,6 +9,8 @@ import {hypriotkit, run, type Finished} from './command.ts';
 
 /** The volume is of these tests alone, so that they build everything and leave nothing. */
 const volume = `hypriotkit-e2e-${process.pid}`;
+const packageVolume = `${volume}-packages`;
+const volumes = ['--volume', volume, '--package-volume', packageVolume];
 const image = 'hypriotos-rpi64-latest.img';
 
 let target: string;
@@ -16,11 +18,11 @@ let built: Finished;
 
 beforeAll(async () => {
   target = await mkdtemp(join(tmpdir(), 'hypriotkit-e2e-'));
-  built = await hypriotkit(['build', '--target', target, '--volume', volume, '--verbosity', 'debug']);
+  built = await hypriotkit(['build', '--target', target, ...volumes, '--verbosity', 'debug']);
 });
 
 afterAll(async () => {
-  await run('docker', ['volume', 'rm', '--force', volume]);
+  await run('docker', ['volume', 'rm', '--force', volume, packageVolume]);
   await rm(target, {recursive: true, force: true});
 });
 
@@ -131,7 +133,7 @@ describe('hypriotkit build', () => {
 describe('a second run with nothing changed', () => {
   it('builds nothing and leaves the files alone', async () => {
     const before = await stat(join(target, image));
-    const again = await hypriotkit(['build', '--target', target, '--volume', volume, '--json']);
+    const again = await hypriotkit(['build', '--target', target, ...volumes, '--json']);
     expect(again.status).toBe(0);
     expect(builtSteps(again)).toEqual([]);
     expect((await stat(join(target, image))).mtimeMs).toBe(before.mtimeMs);
@@ -189,8 +191,10 @@ describe('a changed host name', () => {
       join(target, 'configs.json'),
       JSON.stringify({root_fs: {hostname: 'reef'}, rpi_sd_image: {}}),
     );
-    const options = ['--target', target, '--volume', volume];
-    const planned = JSON.parse((await hypriotkit(['plan', ...options, '--json'])).stdout) as {
+    const options = ['--target', target, ...volumes];
+    const planned = JSON.parse(
+      (await hypriotkit(['plan', '--target', target, '--volume', volume, '--json'])).stdout,
+    ) as {
       steps: {step: string; action: string; reasons: string[]}[];
     };
     const running = planned.steps.filter((step) => step.action === 'run');
