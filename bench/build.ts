@@ -31,6 +31,7 @@ export async function benchBuild(options: {
   const {docker} = await connectDocker();
   await removeOurImages(new DockerImages(docker));
   const volume = `hypriotkit-bench-${process.pid}`;
+  const packageVolume = `${volume}-packages`;
   const target = await mkdtemp(join(tmpdir(), 'hypriotkit-bench-'));
   const steps: Record<string, number> = {};
   const onEvent = (event: PipelineEvent) => {
@@ -40,9 +41,9 @@ export async function benchBuild(options: {
   };
   const sampler = new MemorySampler(docker, label);
   try {
-    const cold = await build({target, volume, onEvent, verbosity: 'info'});
+    const cold = await build({target, volume, packageVolume, onEvent, verbosity: 'info'});
     options.log(`cold build: ${(cold.durationMs / 1000).toFixed(1)} s`);
-    const unchanged = await build({target, volume});
+    const unchanged = await build({target, volume, packageVolume});
     options.log(`unchanged: ${(unchanged.durationMs / 1000).toFixed(1)} s`);
     const booted = options.boot ? await bootImage({target, volume}) : undefined;
     if (booted) options.log(`login: ${booted.loginSeconds.toFixed(1)} s`);
@@ -58,7 +59,7 @@ export async function benchBuild(options: {
   } finally {
     sampler.stop();
     await rm(target, {recursive: true, force: true});
-    await destroyVolume({volume}).catch(() => undefined);
+    for (const name of [volume, packageVolume]) await destroyVolume({volume: name}).catch(() => undefined);
   }
 }
 

@@ -25,6 +25,20 @@ export interface PackagesResult {
 
 const tail = 20;
 
+/**
+ * The steps root_fs.resolve and root_fs.packages and the download between them, in one container: what a build does
+ * that has nothing in its caches.
+ */
+export const resolveFetchInstall = `
+  set -eu
+  /builder/resolve.sh
+  mkdir -p /inputs/root_fs.resolve /packages
+  cp list.tsv /inputs/root_fs.resolve/
+  cp list.tsv /packages/wanted.tsv
+  (cd /packages && /usr/lib/hypriotkit/fetch-packages.sh)
+  /builder/packages.sh
+`;
+
 /** Runs the build image of root_fs by itself, as the pipeline would, each run in an empty volume of its own. */
 export class PackagesRoom implements AsyncDisposable {
   readonly #session: EngineSession;

@@ -1,6 +1,6 @@
 import {rootFsSteps} from '../api/components/root-fs.ts';
 import {defaultConfigs} from '../configs/default-configs.ts';
-import {PackagesRoom} from './packages-room.ts';
+import {PackagesRoom, resolveFetchInstall} from './packages-room.ts';
 
 const artifact = 'rootfs-packages.tar.zst';
 
@@ -12,17 +12,17 @@ const artifact = 'rootfs-packages.tar.zst';
  */
 async function main(packages: readonly string[]): Promise<void> {
   const log = (line: string) => process.stderr.write(`${line}\n`);
-  const step = rootFsSteps(defaultConfigs()).find(({name}) => name === 'root_fs.packages');
-  if (step === undefined) throw new Error('there is no step root_fs.packages');
+  const settings = rootFsSteps(defaultConfigs()).flatMap((step) => step.settings);
+  const command = ['sh', '-c', resolveFetchInstall];
   const environment = {
-    ...Object.fromEntries(step.settings.map(({variable, value}) => [variable, value])),
+    ...Object.fromEntries(settings.map(({variable, value}) => [variable, value])),
     ...(packages.length > 0 && {PACKAGES: packages.join(' ')}),
   };
   await using room = await PackagesRoom.open(log);
-  const overlay = await room.run({name: 'overlay', command: step.command, environment});
+  const overlay = await room.run({name: 'overlay', command, environment});
   const emulated = await room.run({
     name: 'emulated',
-    command: step.command,
+    command,
     environment: {...environment, NATIVE_OVERLAY: 'off'},
   });
   const {status, lines} = await room.look(

@@ -42,7 +42,7 @@ async function buildUnder({name, umask, timeZone, jobs}: Circumstances): Promise
   const folder = await mkdtemp(join(tmpdir(), `hypriotkit-prove-${name}-`));
   try {
     process.stderr.write(`building in ${volume}: umask ${umask}, time zone ${timeZone}, ${jobs} jobs\n`);
-    const command = `umask ${umask}; exec "$0" build --target out --volume ${volume} --jobs ${jobs}`;
+    const command = `umask ${umask}; exec "$0" build --target out --volume ${volume} --package-volume ${volume}-packages --jobs ${jobs}`;
     const child = spawn('sh', ['-c', command, join(packageRoot(), 'hypriotkit')], {
       cwd: folder,
       env: {...process.env, TZ: timeZone},
@@ -58,7 +58,8 @@ async function buildUnder({name, umask, timeZone, jobs}: Circumstances): Promise
     );
   } finally {
     await rm(folder, {recursive: true, force: true});
-    await destroyVolume({volume}).catch(() => undefined);
+    for (const name of [volume, `${volume}-packages`])
+      await destroyVolume({volume: name}).catch(() => undefined);
   }
 }
 

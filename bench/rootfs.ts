@@ -1,5 +1,5 @@
 import {baseSuite} from '../api/engine/base-image.ts';
-import {PackagesRoom} from './packages-room.ts';
+import {PackagesRoom, resolveFetchInstall} from './packages-room.ts';
 
 /** What the issue names, besides the essential packages. */
 const packages = ['docker.io', 'locales', 'openssh-server', 'sudo', 'systemd'];
@@ -53,8 +53,8 @@ export async function benchRootFs(options: {readonly log: (line: string) => void
   for (const architecture of ['amd64', 'arm64']) {
     await run(`warm-up-${architecture}`, architecture, ['sh', '-c', warmUp]);
   }
-  const native = await run('native', 'amd64', ['/builder/packages.sh']);
-  const overlay = await run('overlay', 'arm64', ['/builder/packages.sh']);
+  const native = await run('native', 'amd64', ['sh', '-c', resolveFetchInstall]);
+  const overlay = await run('overlay', 'arm64', ['sh', '-c', resolveFetchInstall]);
   const emulated = await run('emulated', 'arm64', ['sh', '-c', plainMmdebstrap]);
   return {
     native_seconds: native.seconds,
