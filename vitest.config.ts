@@ -20,6 +20,7 @@ export default defineConfig({
         test: {
           name: 'docker',
           include: ['test/docker/**/*.test.ts'],
+          globalSetup: 'test/docker/leave-nothing.ts',
           fileParallelism: false,
           testTimeout: 5 * minute,
           hookTimeout: 10 * minute,

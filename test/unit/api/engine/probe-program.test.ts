@@ -54,19 +54,8 @@ describe('makeProbeProgram', () => {
     expect(entry).toBe(0x400000 + size - 12);
   });
 
-  it.runIf(process.platform === 'linux' && process.arch === 'x64')(
-    'ends with status 0 where it can run',
-    async () => {
-      const path = await writeProgram('amd64');
-      expect(spawnSync(path)).toMatchObject({status: 0, signal: null});
-    },
-  );
-
-  it.runIf(process.platform === 'linux' && process.arch === 'arm64')(
-    'ends with status 0 where it can run',
-    async () => {
-      const path = await writeProgram('arm64');
-      expect(spawnSync(path)).toMatchObject({status: 0, signal: null});
-    },
-  );
+  it('ends with status 0 where it can run', async () => {
+    const path = await writeProgram(process.arch === 'arm64' ? 'arm64' : 'amd64');
+    expect(spawnSync(path)).toMatchObject({status: 0, signal: null});
+  });
 });
