@@ -13,7 +13,7 @@ import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {BootAssertion, BootOptions, BootResult} from '../options.ts';
-import {configLocation} from '../pipeline/build.ts';
+import {configLocation} from '../pipeline/config-location.ts';
 import {check, defaultAssertions, userAssertion, type Assertion} from './assertions.ts';
 import {locateImage, type LocatedImage} from './find-image.ts';
 import {ConsoleError, SerialConsole} from './serial-console.ts';

@@ -5,7 +5,7 @@ import {allSteps} from '../components/components.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {PipelineError} from '../errors.ts';
 import type {CleanOptions} from '../options.ts';
-import {configLocation} from './build.ts';
+import {configLocation} from './config-location.ts';
 import {explainInputs} from './explain-inputs.ts';
 import {identifySteps, type IdentifiedStep} from './explain-steps.ts';
 import {FingerprintInputs} from './fingerprint.ts';

@@ -5,7 +5,7 @@ import type {PlannedStep} from '../events/event.ts';
 import {explainInputs, type ExplainedInput} from './explain-inputs.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import {planSteps} from './plan-steps.ts';
-import {identifyStep, type IdentityContext} from './run-step.ts';
+import {identifyStep, type IdentityContext} from './identify-step.ts';
 
 /** A planned step with everything that its identity is made of. */
 export interface ExplainedStep extends PlannedStep {

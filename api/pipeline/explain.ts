@@ -4,7 +4,7 @@ import {baseImageStep} from '../components/components.ts';
 import type {BaseImage} from '../engine/base-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions} from '../options.ts';
-import {configLocation} from './build.ts';
+import {configLocation} from './config-location.ts';
 import {explainSteps, type ExplainedStep} from './explain-steps.ts';
 import {selectSteps} from './select-steps.ts';
 import {findIdentityContext} from './identity-context.ts';

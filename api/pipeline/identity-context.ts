@@ -6,7 +6,7 @@ import {builtinBuildImages} from '../engine/build-image.ts';
 import type {EngineSession} from '../engine/session.ts';
 import type {BuildOptions} from '../options.ts';
 import {lockedLists, lockLocation} from './lock.ts';
-import type {IdentityContext} from './run-step.ts';
+import type {IdentityContext} from './identify-step.ts';
 import {sourceDateEpoch} from './source-date-epoch.ts';
 
 /**

@@ -4,7 +4,7 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions, CommonOptions, Plan, StoredStep, VolumeStatus} from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
-import {configLocation} from './build.ts';
+import {configLocation} from './config-location.ts';
 import {artifactsOf} from './executor.ts';
 import {findIdentityContext} from './identity-context.ts';
 import {planSteps} from './plan-steps.ts';

@@ -5,7 +5,7 @@ import {baseImageStep} from '../components/components.ts';
 import {packageList, type Step} from '../components/step.ts';
 import type {PlannedStep} from '../events/event.ts';
 import {explainDifference, FingerprintInputs} from './fingerprint.ts';
-import {identifyStep, type IdentityContext} from './run-step.ts';
+import {identifyStep, type IdentityContext} from './identify-step.ts';
 
 /**
  * Says for each step whether the store has its artifacts, and if not, why it must run. Reads the store's index only;

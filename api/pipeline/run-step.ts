@@ -1,58 +1,19 @@
 import {join} from 'node:path';
-import type {StoredFile, StoreEntry} from '../../volumes/store-entry.ts';
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
-import {packageList, previousPackageList, type Output, type Step} from '../components/step.ts';
-import type {ContainerSpec, VolumeMount} from '../docker/containers.ts';
-import {label} from '../docker/labels.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {packageList, previousPackageList, type Step} from '../components/step.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
-import {buildImageContext, ensureBuildImage} from '../engine/build-image.ts';
+import {ensureBuildImage} from '../engine/build-image.ts';
 import type {StepFailure} from '../events/step-failure.ts';
-import {classifyError, classifyExit, isForPeople, tailLines} from './classify-failure.ts';
-import {collectPackages, ensurePackages, type PackageReport} from './ensure-packages.ts';
-import {fingerprint, fingerprintInputs, lockedListInputs, type FingerprintInputs} from './fingerprint.ts';
+import {classifyError, classifyExit} from './classify-failure.ts';
+import {collectOutputs} from './collect-outputs.ts';
+import {collectPackages, ensurePackages} from './ensure-packages.ts';
+import {identifyStep, type StepIdentity} from './identify-step.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
-
-/** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
-const processLimit = 4096;
-
-/**
- * The CPU that qemu emulates, by Debian architecture; each has models of its own and refuses to start with another's.
- * That of arm64 is one without pointer authentication: emulating it makes every function call up to 18 times slower.
- */
-const emulatedCpus: Readonly<Record<string, string>> = {
-  arm64: 'cortex-a72',
-  armhf: 'cortex-a7',
-  mips: '24Kf',
-};
-
-/** What of a run decides about the identity of its steps. */
-export type IdentityContext = Pick<
-  RunContext,
-  'baseImage' | 'buildImages' | 'epoch' | 'lists' | 'previousLists'
->;
-
-/** Computes what identifies a step, given its finished inputs. */
-export async function identifyStep(
-  step: Step,
-  inputs: ReadonlyMap<string, StoreEntry>,
-  context: IdentityContext,
-): Promise<{fingerprint: string; inputs: FingerprintInputs}> {
-  const list = context.lists.get(step.name);
-  if (list !== undefined) {
-    const locked = lockedListInputs(step, list);
-    return {fingerprint: fingerprint(locked), inputs: locked};
-  }
-  const {digest} = await buildImageContext(join(context.buildImages, step.buildImage));
-  const collected = fingerprintInputs(step, {
-    buildImage: digest,
-    baseImage: context.baseImage.identity,
-    // What the mirror has does not depend on the time stamps that a user wants.
-    epoch: step.resolves ? context.baseImage.archiveDate : context.epoch,
-    previousList: context.previousLists.get(step.name),
-    inputs,
-  });
-  return {fingerprint: fingerprint(collected), inputs: collected};
-}
+import {stepContainer} from './step-container.ts';
+import {StepLog} from './step-log.ts';
+import {StepMounts} from './step-mounts.ts';
+import {waitForOther} from './wait-for-other.ts';
 
 /**
  * Brings one step's artifacts into the store: finds them, waits for another run that is making them, or makes them.
@@ -84,17 +45,18 @@ class StepRun {
   readonly #step: Step;
   readonly #inputs: ReadonlyMap<string, StoreEntry>;
   readonly #context: RunContext;
-  readonly #tail: string[] = [];
+  readonly #log: StepLog;
   readonly #startedMs = Date.now();
 
   constructor(step: Step, inputs: ReadonlyMap<string, StoreEntry>, context: RunContext) {
     this.#step = step;
     this.#inputs = inputs;
     this.#context = context;
+    this.#log = new StepLog(step.name, context.emit);
   }
 
   async run(mustVerify: boolean): Promise<StepOutcome> {
-    const {session, store, signal} = this.#context;
+    const {session, store, signal, lists} = this.#context;
     const identity = await identifyStep(this.#step, this.#inputs, this.#context);
     // The name is the lock: of all runs on this volume, the one whose container gets it makes this step.
     const name = `hypriotkit-${session.volume.id}-${identity.fingerprint.slice(0, 16)}`;
@@ -103,9 +65,9 @@ class StepRun {
       const entry = await store.find(identity.fingerprint);
       if (entry !== undefined && this.#isRecent(entry) && (!mustVerify || (await this.#isIntact(entry))))
         return {ok: true, entry, outcome: 'hit'};
-      const list = this.#context.lists.get(this.#step.name);
+      const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
-      if (await this.#waitForOther(name)) {
+      if (await waitForOther(session, name, this.#log.progress, signal)) {
         await store.refresh();
         continue;
       }
@@ -121,12 +83,9 @@ class StepRun {
   }
 
   /** Puts a list from the lock into the store, where the steps that need it see it like one that was resolved. */
-  async #publishList(
-    list: string,
-    identity: {fingerprint: string; inputs: FingerprintInputs},
-  ): Promise<StepOutcome> {
-    const {session, store} = this.#context;
-    const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
+  async #publishList(list: string, identity: StepIdentity): Promise<StepOutcome> {
+    const {store} = this.#context;
+    const work = await this.#openWork(identity);
     await store.writeWork(work, packageList, list);
     const entry = await store.publish(work, await store.measureWork(work, [packageList]), {
       step: this.#step.name,
@@ -150,73 +109,49 @@ class StepRun {
     return false;
   }
 
-  /** True when another run was making this step, and has ended by now. */
-  async #waitForOther(name: string): Promise<boolean> {
-    const {session, signal} = this.#context;
-    const other = await session.containers.findByName(name);
-    if (other === undefined) return false;
-    const run = other.labels[label.run] ?? '';
-    const attendants = await session.containers.list(`${label.run}=${run}`);
-    const attendant = attendants.find((found) => found.running && found.labels[label.role] === 'attendant');
-    if (attendant === undefined) {
-      // Its run is gone; nobody would ever publish what it makes.
-      await session.containers.get(other.id).remove();
-      return true;
-    }
-    this.#progress(`waiting for ${other.labels[label.owner] ?? 'another run'}, which is making it`);
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    try {
-      // A run that is killed removes nothing: then only the end of its attendant tells.
-      await Promise.race([
-        session.containers.get(other.id).waitUntilRemoved(either),
-        session.containers.get(attendant.id).waitUntilStopped(either),
-      ]);
-    } finally {
-      over.abort();
-    }
-    return true;
-  }
-
   /** `undefined` when another run took the name first. */
-  async #make(
-    identity: {fingerprint: string; inputs: FingerprintInputs},
-    name: string,
-  ): Promise<StepOutcome | undefined> {
+  async #make(identity: StepIdentity, name: string): Promise<StepOutcome | undefined> {
     const {session, store, signal} = this.#context;
     await this.#prepareEngine();
     const image = await this.#ensureImage();
     // What the build of its image printed is no news about the container.
-    this.#tail.length = 0;
+    this.#log.forget();
     const unavailable = await this.#ensurePackages();
     if (unavailable !== undefined) return {ok: false, failure: unavailable};
-    const work = await store.openWork(`${session.runId}.${identity.fingerprint.slice(0, 16)}`);
-    const views: string[] = [];
+    const work = await this.#openWork(identity);
+    const views = new StepMounts(this.#context);
     try {
       await this.#offerPrevious(work);
-      const mounts = await this.#mount(work, views);
-      const container = await session.containers.create(this.#spec(name, image, mounts));
+      const mounts = await views.mount(this.#step, this.#inputs, work);
+      const container = await session.containers.create(
+        stepContainer(this.#step, {name, image, mounts}, this.#context),
+      );
       if (container === undefined) return undefined;
       session.own(container);
       try {
-        this.#progress('running');
-        const exit = await container.run((stream, line) => this.#output(stream, line), signal);
+        this.#log.progress('running');
+        const exit = await container.run(this.#log.output, signal);
         if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
         if (exit.status !== 0) {
           return {
             ok: false,
-            failure: classifyExit(this.#step.name, exit, this.#step.memoryBytes, this.#tail),
+            failure: classifyExit(this.#step.name, exit, this.#step.memoryBytes, this.#log.tail),
           };
         }
-        return await this.#collect(work, identity);
+        return await this.#publish(work, identity);
       } finally {
         // Last, because its removal is what other runs wait for.
         await container.remove();
       }
     } finally {
       await store.discardWork(work).catch(() => undefined);
-      await Promise.all(views.map((view) => session.removeView(view)));
+      await views.remove();
     }
+  }
+
+  #openWork({fingerprint}: StepIdentity): Promise<WorkFolder> {
+    const {session, store} = this.#context;
+    return store.openWork(`${session.runId}.${fingerprint.slice(0, 16)}`);
   }
 
   async #prepareEngine(): Promise<void> {
@@ -226,16 +161,27 @@ class StepRun {
       session,
       this.#step.executes,
       {mayRegister: mayRegisterBinfmt, image: baseImage.reference},
-      (message) => this.#progress(message),
+      this.#log.progress,
     );
+  }
+
+  #ensureImage(): Promise<string> {
+    const {session, baseImage, buildImages, offline, signal} = this.#context;
+    this.#log.progress('preparing its build image');
+    return ensureBuildImage(session, {
+      folder: join(buildImages, this.#step.buildImage),
+      imageName: this.#step.imageName,
+      base: baseImage,
+      offline,
+      onLine: (line) => this.#log.output('stdout', line),
+      signal,
+    });
   }
 
   async #ensurePackages(): Promise<StepFailure | undefined> {
     const resolved = this.#inputs.get(this.#step.packagesOf ?? '');
     if (resolved === undefined) return undefined;
-    return this.#context.downloads.run(() =>
-      ensurePackages(this.#step, resolved, this.#context, this.#packageReport()),
-    );
+    return this.#context.downloads.run(() => ensurePackages(this.#step, resolved, this.#context, this.#log));
   }
 
   /** Puts the list that a resolving step stays close to into its work folder; its packages are mounted. */
@@ -243,171 +189,23 @@ class StepRun {
     const list = this.#context.previousLists.get(this.#step.name);
     if (list === undefined) return;
     const present = await this.#context.downloads.run(() =>
-      collectPackages(this.#step, list, this.#context, this.#packageReport()),
+      collectPackages(this.#step, list, this.#context, this.#log),
     );
-    this.#tail.length = 0;
+    this.#log.forget();
     await this.#context.store.writeWork(work, previousPackageList, present);
   }
 
-  #packageReport(): PackageReport {
-    return {
-      progress: (message) => this.#progress(message),
-      output: (stream, line) => this.#output(stream, line),
-      tail: this.#tail,
-    };
-  }
-
-  #ensureImage(): Promise<string> {
-    const {session, baseImage, buildImages, offline, signal} = this.#context;
-    this.#progress('preparing its build image');
-    return ensureBuildImage(session, {
-      folder: join(buildImages, this.#step.buildImage),
-      imageName: this.#step.imageName,
-      base: baseImage,
-      offline,
-      onLine: (line) => this.#output('stdout', line),
-      signal,
-    });
-  }
-
-  /** The step's own folder, writable, and its inputs, read-only: nothing else of the volume can be seen. */
-  async #mount(work: WorkFolder, views: string[]): Promise<VolumeMount[]> {
-    const {session, store, packages} = this.#context;
-    const keep = (name: string) => {
-      views.push(name);
-      return name;
-    };
-    const view = async (path: string) => keep(await session.createView(path));
-    return [
-      {volume: await view(work.path), target: '/workspace', readOnly: false},
-      ...(await Promise.all(
-        [...this.#inputs].map(async ([input, entry]) => ({
-          volume: await view(store.pathOf(entry)),
-          target: `/inputs/${input}`,
-          readOnly: true,
-        })),
-      )),
-      ...(this.#step.packagesOf === undefined && !this.#context.previousLists.has(this.#step.name)
-        ? []
-        : [
-            {
-              volume: keep(await session.createPackageView(packages.path)),
-              target: '/packages',
-              readOnly: true,
-            },
-          ]),
-    ];
-  }
-
-  #spec(name: string, image: string, mounts: readonly VolumeMount[]): ContainerSpec {
-    const {session, epoch, offline} = this.#context;
-    return {
-      name,
-      image,
-      command: this.#step.command,
-      environment: {
-        SOURCE_DATE_EPOCH: String(epoch),
-        LC_ALL: 'C.UTF-8',
-        TZ: 'UTC',
-        QEMU_CPU: emulatedCpus[this.#step.executes ?? 'arm64'] ?? 'max',
-        DEBIAN_FRONTEND: 'noninteractive',
-        ...Object.fromEntries(this.#step.settings.map(({variable, value}) => [variable, value])),
-      },
-      workingDirectory: '/workspace',
-      mounts,
-      network: this.#step.network && !offline ? 'bridge' : 'none',
-      labels: {...session.labels('step'), [label.step]: this.#step.name},
-      memoryBytes: this.#step.memoryBytes,
-      pids: processLimit,
-    };
-  }
-
   /** Checks what the container left and publishes it. */
-  async #collect(
-    work: WorkFolder,
-    identity: {fingerprint: string; inputs: FingerprintInputs},
-  ): Promise<StepOutcome> {
+  async #publish(work: WorkFolder, identity: StepIdentity): Promise<StepOutcome> {
     const {store} = this.#context;
-    this.#progress('checking its artifacts');
-    const present = await store.listWork(work);
-    const {names, missing} = matchOutputs(this.#step.outputs, present);
-    if (missing.length > 0) {
-      return {
-        ok: false,
-        failure: {
-          reason: 'output-missing',
-          step: this.#step.name,
-          message: `the container succeeded without making ${missing.join(', ')}`,
-          hint: present.length === 0 ? 'It left no file at all.' : `It left ${present.join(', ')}.`,
-          missing,
-        },
-      };
-    }
-    const files = await store.measureWork(work, names);
-    const wrong = await this.#findWrongCompanion(work, files);
-    if (wrong !== undefined) {
-      return {
-        ok: false,
-        failure: {
-          reason: 'output-corrupt',
-          step: this.#step.name,
-          message: `${wrong} does not have the digest that ${wrong}.sha256 says`,
-          file: wrong,
-        },
-      };
-    }
-    const entry = await store.publish(work, files, {
+    this.#log.progress('checking its artifacts');
+    const outputs = await collectOutputs(store, this.#step, work);
+    if (!outputs.ok) return outputs;
+    const entry = await store.publish(work, outputs.files, {
       step: this.#step.name,
-      fingerprint: identity.fingerprint,
-      inputs: identity.inputs,
+      ...identity,
       durationMs: Date.now() - this.#startedMs,
     });
     return {ok: true, entry, outcome: 'built'};
   }
-
-  /** The first file that is not what its `.sha256` companion says. */
-  async #findWrongCompanion(work: WorkFolder, files: readonly StoredFile[]): Promise<string | undefined> {
-    const companions = files.map((file) => file.name).filter((name) => name.endsWith('.sha256'));
-    if (companions.length === 0) return undefined;
-    const said = await this.#context.store.readCompanions(work, companions);
-    const digests = new Map(files.map((file) => [file.name, file.sha256]));
-    return companions
-      .map((name) => name.slice(0, -'.sha256'.length))
-      .find((file) => digests.get(file) !== said.get(file));
-  }
-
-  #output(stream: 'stdout' | 'stderr', line: string): void {
-    this.#tail.push(line);
-    // What the script says about its failure stays: the engine may hand it out before lines that were printed earlier.
-    if (this.#tail.length > tailLines) this.#tail.splice(this.#tail.findIndex(isForPeople), 1);
-    if (!isForPeople(line)) return;
-    this.#context.emit({type: 'step-output', step: this.#step.name, stream, line});
-  }
-
-  #progress(message: string): void {
-    this.#context.emit({type: 'step-progress', step: this.#step.name, message});
-  }
-}
-
-/** Finds the file for each output; a pattern must match exactly one. */
-export function matchOutputs(
-  outputs: readonly Output[],
-  present: readonly string[],
-): {names: readonly string[]; missing: readonly string[]} {
-  const names: string[] = [];
-  const missing: string[] = [];
-  for (const {name} of outputs) {
-    const matches = present.filter((file) => matchesOutput(name, file));
-    if (matches.length === 1) names.push(...matches);
-    else missing.push(matches.length === 0 ? name : `exactly one ${name}`);
-  }
-  return {names, missing};
-}
-
-/** Whether a file is the output of that name or pattern. */
-export function matchesOutput(pattern: string, file: string): boolean {
-  const star = pattern.indexOf('*');
-  if (star === -1) return file === pattern;
-  const [start, end] = [pattern.slice(0, star), pattern.slice(star + 1)];
-  return file.length >= start.length + end.length && file.startsWith(start) && file.endsWith(end);
 }

@@ -1,8 +1,9 @@
 import {loadConfigs} from '../../configs/load-config.ts';
 import {readLock} from '../../configs/lock-file.ts';
 import type {PackageOptions, UpgradeResult} from '../options.ts';
-import {configLocation, relock} from './build.ts';
+import {configLocation} from './config-location.ts';
 import {lockLocation} from './lock.ts';
+import {relock} from './relock.ts';
 import {upgradeImage, type ImageOptions} from './volume.ts';
 
 export type UpgradeOptions = ImageOptions & PackageOptions;

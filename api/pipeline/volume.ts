@@ -7,9 +7,9 @@ import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact} from '../events/event.ts';
 import type {CommonOptions, ConfigOptions} from '../options.ts';
 import {allSteps} from '../components/components.ts';
-import {configLocation} from './build.ts';
+import {configLocation} from './config-location.ts';
 import {deliver, prepareTarget} from './deliver.ts';
-import {matchesOutput} from './run-step.ts';
+import {matchesOutput} from './match-outputs.ts';
 import {filterByVerbosity} from './verbosity.ts';
 
 export interface ImageOptions extends CommonOptions, ConfigOptions {

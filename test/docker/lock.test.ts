@@ -7,7 +7,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {build, ensureImage, PipelineError, plan, type PipelineEvent} from '../../api/index.ts';
 import type {BuildOptions, BuildResult} from '../../api/options.ts';
 import {parseVolumeReference} from '../../api/engine/volume-reference.ts';
-import {relock} from '../../api/pipeline/build.ts';
+import {relock} from '../../api/pipeline/relock.ts';
 import {run} from '../e2e/command.ts';
 import {TestMirror} from './mirror.ts';
 

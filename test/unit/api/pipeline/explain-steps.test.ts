@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest';
 import {builtinBuildImages} from '../../../../api/engine/build-image.ts';
 import {isReachable} from '../../../../api/pipeline/clean-reachable.ts';
 import {explainSteps, identifySteps} from '../../../../api/pipeline/explain-steps.ts';
-import {identifyStep} from '../../../../api/pipeline/run-step.ts';
+import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import type {Step} from '../../../../api/components/step.ts';
 import {ArtifactStore} from '../../../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';

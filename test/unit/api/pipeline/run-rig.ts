@@ -7,7 +7,7 @@ import {EngineSession} from '../../../../api/engine/session.ts';
 import {parseVolumeReference} from '../../../../api/engine/volume-reference.ts';
 import type {PipelineEvent} from '../../../../api/events/event.ts';
 import type {RunContext} from '../../../../api/pipeline/run-context.ts';
-import {identifyStep} from '../../../../api/pipeline/run-step.ts';
+import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import {Pool} from '../../../../api/pipeline/pool.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import type {Output} from '../../../../api/components/step.ts';
-import {matchesOutput, matchOutputs} from '../../../../api/pipeline/run-step.ts';
+import {matchesOutput, matchOutputs} from '../../../../api/pipeline/match-outputs.ts';
 
 const output = (name: string): Output => ({name, delivered: true});
 

@@ -1,0 +1,59 @@
+import type {ArtifactStore, WorkFolder} from '../../volumes/artifact-store.ts';
+import type {StoredFile} from '../../volumes/store-entry.ts';
+import type {Step} from '../components/step.ts';
+import type {StepFailure} from '../events/step-failure.ts';
+import {matchOutputs} from './match-outputs.ts';
+
+/** What a container left: the files of the step's outputs, or why they are not all there. */
+export type CollectedOutputs =
+  | {readonly ok: true; readonly files: readonly StoredFile[]}
+  | {readonly ok: false; readonly failure: StepFailure};
+
+/** Checks what a step's container left in its work folder. */
+export async function collectOutputs(
+  store: ArtifactStore,
+  step: Step,
+  work: WorkFolder,
+): Promise<CollectedOutputs> {
+  const present = await store.listWork(work);
+  const {names, missing} = matchOutputs(step.outputs, present);
+  if (missing.length > 0) {
+    return {
+      ok: false,
+      failure: {
+        reason: 'output-missing',
+        step: step.name,
+        message: `the container succeeded without making ${missing.join(', ')}`,
+        hint: present.length === 0 ? 'It left no file at all.' : `It left ${present.join(', ')}.`,
+        missing,
+      },
+    };
+  }
+  const files = await store.measureWork(work, names);
+  const wrong = await findWrongCompanion(store, work, files);
+  if (wrong === undefined) return {ok: true, files};
+  return {
+    ok: false,
+    failure: {
+      reason: 'output-corrupt',
+      step: step.name,
+      message: `${wrong} does not have the digest that ${wrong}.sha256 says`,
+      file: wrong,
+    },
+  };
+}
+
+/** The first file that is not what its `.sha256` companion says. */
+async function findWrongCompanion(
+  store: ArtifactStore,
+  work: WorkFolder,
+  files: readonly StoredFile[],
+): Promise<string | undefined> {
+  const companions = files.map((file) => file.name).filter((name) => name.endsWith('.sha256'));
+  if (companions.length === 0) return undefined;
+  const said = await store.readCompanions(work, companions);
+  const digests = new Map(files.map((file) => [file.name, file.sha256]));
+  return companions
+    .map((name) => name.slice(0, -'.sha256'.length))
+    .find((file) => digests.get(file) !== said.get(file));
+}

@@ -1,0 +1,41 @@
+import {join} from 'node:path';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import type {Step} from '../components/step.ts';
+import {buildImageContext} from '../engine/build-image.ts';
+import {fingerprint, fingerprintInputs, lockedListInputs, type FingerprintInputs} from './fingerprint.ts';
+import type {RunContext} from './run-context.ts';
+
+/** What of a run decides about the identity of its steps. */
+export type IdentityContext = Pick<
+  RunContext,
+  'baseImage' | 'buildImages' | 'epoch' | 'lists' | 'previousLists'
+>;
+
+/** What a step is: its fingerprint, and what that was computed from. */
+export interface StepIdentity {
+  readonly fingerprint: string;
+  readonly inputs: FingerprintInputs;
+}
+
+/** Computes what identifies a step, given its finished inputs. */
+export async function identifyStep(
+  step: Step,
+  inputs: ReadonlyMap<string, StoreEntry>,
+  context: IdentityContext,
+): Promise<StepIdentity> {
+  const list = context.lists.get(step.name);
+  if (list !== undefined) {
+    const locked = lockedListInputs(step, list);
+    return {fingerprint: fingerprint(locked), inputs: locked};
+  }
+  const {digest} = await buildImageContext(join(context.buildImages, step.buildImage));
+  const collected = fingerprintInputs(step, {
+    buildImage: digest,
+    baseImage: context.baseImage.identity,
+    // What the mirror has does not depend on the time stamps that a user wants.
+    epoch: step.resolves ? context.baseImage.archiveDate : context.epoch,
+    previousList: context.previousLists.get(step.name),
+    inputs,
+  });
+  return {fingerprint: fingerprint(collected), inputs: collected};
+}

@@ -1,0 +1,34 @@
+import {loadConfigs} from '../../configs/load-config.ts';
+import {readLock} from '../../configs/lock-file.ts';
+import {isComponentName} from '../../configs/schema.ts';
+import type {BuildOptions, Relocked} from '../options.ts';
+import {configLocation} from './config-location.ts';
+import {executeSteps} from './execute-steps.ts';
+import {lockLocation} from './lock.ts';
+import {makeRunContext} from './make-run-context.ts';
+import {prepareBaseImage} from './prepare-base-image.ts';
+import {replaceLock} from './run-lock.ts';
+import {selectSteps} from './select-steps.ts';
+import {withRun} from './with-run.ts';
+
+/**
+ * Asks the mirror anew for everything that the configuration or the present lock has, and writes the lock.
+ *
+ * @returns undefined when there is no place for a lock.
+ */
+export async function relock(options: BuildOptions): Promise<Relocked | undefined> {
+  const resolved = await loadConfigs(configLocation(options));
+  const lockFile = lockLocation(resolved, options);
+  if (lockFile === undefined) return undefined;
+  const lock = await readLock(lockFile);
+  const present = Object.keys(lock?.components ?? {}).filter(isComponentName);
+  const {requested, steps} = selectSteps(resolved, [...resolved.requested, ...present]);
+  const selection = {requested, steps: steps.filter((step) => step.resolves)};
+  const locked = {lists: new Map<string, string>(), previous: new Map<string, string>(), differences: []};
+  return withRun(options, {resolved, selection, lockFile, lock, locked}, async (run) => {
+    const baseImage = await prepareBaseImage(run);
+    const context = makeRunContext(run, baseImage, baseImage.archiveDate);
+    const entries = await executeSteps(run, {...context, resolveAfter: new Date().toISOString()});
+    return replaceLock(run, lockFile, entries, baseImage);
+  });
+}

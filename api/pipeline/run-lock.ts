@@ -1,0 +1,145 @@
+import {rename, writeFile} from 'node:fs/promises';
+import {diffLocks, isWritten, lockFileName, renderLock, type Lock} from '../../configs/lock-file.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {readBasePackages, type BaseImage} from '../engine/base-image.ts';
+import {PipelineError} from '../errors.ts';
+import type {BuildOptions, Relocked} from '../options.ts';
+import {abridge} from './abridge.ts';
+import {basePackagesDigest, diffBaseImage, makeLock} from './lock.ts';
+import type {Run, RunRequest} from './run.ts';
+
+/** The finished entries, by step. */
+type Entries = ReadonlyMap<string, StoreEntry>;
+
+/** Whether the lock must not be changed. */
+export function isStrict({locked, offline}: Pick<BuildOptions, 'locked' | 'offline'>): boolean {
+  return locked === true || offline === true;
+}
+
+/**
+ * Everything that a strict run needs to find in the lock is there.
+ *
+ * @throws PipelineError `LOCK_MISSING` or `LOCK_DIFFERS`.
+ */
+export function checkLocked({lockFile, lock, locked, resolved}: RunRequest): void {
+  if (lock === undefined) {
+    throw new PipelineError('LOCK_MISSING', `there is no ${lockFile ?? lockFileName} to build from`, {
+      hint:
+        lockFile === undefined
+          ? 'The lock lies beside configs.json or in the target: name one of them with --config or --target.'
+          : 'Build once without --locked and --offline: that writes it.',
+    });
+  }
+  const {from} = resolved.components.base_image;
+  const changed = lock.base_image.from === from ? [] : [`base_image.from ${lock.base_image.from} → ${from}`];
+  refuse(lockFile, [...changed, ...locked.differences]);
+}
+
+function refuse(lockFile: string | undefined, differences: readonly string[]): void {
+  if (differences.length === 0) return;
+  throw new PipelineError(
+    'LOCK_DIFFERS',
+    `the build would not be what ${lockFile ?? lockFileName} says: ${abridge(differences)}`,
+    {
+      hint: 'Build without --locked to add what is new to the lock, or run `hypriotkit upgrade` to lock what the mirror has today.',
+    },
+  );
+}
+
+/** Says what of the lock does not hold for this configuration, and is added to it. */
+export function announceExtension({lock, locked, emit}: Run): void {
+  if (lock === undefined || locked.differences.length === 0) return;
+  emit({type: 'notice', level: 'info', message: `the lock is extended: ${abridge(locked.differences)}`});
+}
+
+/**
+ * Compares the tools with the lock's; a strict run refuses others, because they could make other bytes.
+ *
+ * @returns their list where the lock does not have it.
+ * @throws PipelineError `LOCK_DIFFERS`.
+ */
+export async function compareBaseImage(
+  {session, lock, lockFile, options, emit}: Run,
+  baseImage: BaseImage,
+): Promise<readonly string[] | undefined> {
+  if (lockFile === undefined) return undefined;
+  const {architecture} = session.engine;
+  const known = lock?.base_image.packages[architecture];
+  if (known !== undefined && basePackagesDigest(known) === baseImage.packagesDigest) return undefined;
+  const packages = await readBasePackages(session, baseImage);
+  const differences = lock === undefined ? [] : diffBaseImage(lock, architecture, packages);
+  if (isStrict(options)) refuse(lockFile, differences);
+  else if (differences.length > 0) {
+    const message = `the base image is not the one in the lock: ${abridge(differences)}`;
+    emit({type: 'notice', level: 'warning', message});
+  }
+  return packages;
+}
+
+/** Brings the lock up to what has been built, where there is a place for one and it may be changed. */
+export async function updateLock(
+  run: Run,
+  entries: Entries,
+  baseImage: BaseImage,
+  basePackages: readonly string[] | undefined,
+): Promise<void> {
+  const {lock: previous, lockFile, locked, resolved, options, emit} = run;
+  if (lockFile === undefined || isStrict(options)) return;
+  const {from} = resolved.components.base_image;
+  // Nothing of it can have changed: every list came from it.
+  const isComplete = locked.differences.length === 0 && basePackages === undefined;
+  if (previous !== undefined && isComplete && previous.base_image.from === from) return;
+  const epoch = previous?.source_date_epoch ?? baseImage.archiveDate;
+  const lock = await lockOf(run, entries, epoch, basePackages);
+  if (await isWritten(lockFile, lock)) return;
+  await writeLock(lockFile, lock);
+  const changes = previous === undefined ? [] : diffLocks(previous, lock);
+  emit({
+    type: 'notice',
+    level: 'info',
+    message: previous === undefined ? `wrote ${lockFile}` : `updated ${lockFile}`,
+    ...(changes.length > 0 && {hint: abridge(changes)}),
+  });
+}
+
+/** Writes a lock of what has just been resolved, whatever the present one says. */
+export async function replaceLock(
+  run: Run,
+  file: string,
+  entries: Entries,
+  baseImage: BaseImage,
+): Promise<Relocked> {
+  const packages = await readBasePackages(run.session, baseImage);
+  const lock = await lockOf(run, entries, baseImage.archiveDate, packages);
+  await writeLock(file, lock);
+  return {file, changes: diffLocks(run.lock ?? emptyLock(lock), lock)};
+}
+
+function lockOf(
+  {lock: previous, store, session, resolved, selection}: Run,
+  entries: Entries,
+  epoch: number,
+  basePackages: readonly string[] | undefined,
+): Promise<Lock> {
+  return makeLock({
+    store,
+    steps: selection.steps,
+    entries,
+    epoch,
+    from: resolved.components.base_image.from,
+    architecture: session.engine.architecture,
+    basePackages,
+    previous,
+  });
+}
+
+async function writeLock(file: string, lock: Lock): Promise<void> {
+  // A reader sees the old lock or the new one, never a half.
+  await writeFile(`${file}.partial`, renderLock(lock));
+  await rename(`${file}.partial`, file);
+}
+
+/** A lock that says nothing yet, to compare a first one with. */
+function emptyLock({source_date_epoch: epoch, base_image: {from}}: Lock): Lock {
+  return {format: 1, source_date_epoch: epoch, base_image: {from, packages: {}}, components: {}};
+}

@@ -1,0 +1,49 @@
+import type {WorkFolder} from '../../volumes/artifact-store.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import type {Step} from '../components/step.ts';
+import type {VolumeMount} from '../docker/containers.ts';
+import type {RunContext} from './run-context.ts';
+
+/** What a step's container sees of the volumes: views, which must be removed when it is gone. */
+export class StepMounts {
+  readonly #context: RunContext;
+  readonly #views: string[] = [];
+
+  constructor(context: RunContext) {
+    this.#context = context;
+  }
+
+  /** The step's own folder, writable, and its inputs, read-only: nothing else of the volume can be seen. */
+  async mount(step: Step, inputs: ReadonlyMap<string, StoreEntry>, work: WorkFolder): Promise<VolumeMount[]> {
+    const {session, store, packages, previousLists} = this.#context;
+    const view = async (path: string) => this.#keep(await session.createView(path));
+    return [
+      {volume: await view(work.path), target: '/workspace', readOnly: false},
+      ...(await Promise.all(
+        [...inputs].map(async ([input, entry]) => ({
+          volume: await view(store.pathOf(entry)),
+          target: `/inputs/${input}`,
+          readOnly: true,
+        })),
+      )),
+      ...(step.packagesOf === undefined && !previousLists.has(step.name)
+        ? []
+        : [
+            {
+              volume: this.#keep(await session.createPackageView(packages.path)),
+              target: '/packages',
+              readOnly: true,
+            },
+          ]),
+    ];
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all(this.#views.map((view) => this.#context.session.removeView(view)));
+  }
+
+  #keep(name: string): string {
+    this.#views.push(name);
+    return name;
+  }
+}
