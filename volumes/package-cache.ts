@@ -14,7 +14,8 @@ export interface CachedPackage {
  * has it any more. Shared by every run and every artifact volume of an engine.
  *
  * Layout below `.hypriotkit/packages/`: `sha256/<digest>.deb`, and `incoming/<run>.<id>/` for downloads. A file comes
- * to `sha256/` by a rename, after its digest has been checked; it is checked again before it is used.
+ * to `sha256/` by a rename, after its digest has been checked; it is checked again before it is used. The file `lock` is
+ * held while a file of `sha256/` is replaced or removed.
  */
 export class PackageCache {
   readonly #host: VolumeHost;
@@ -48,7 +49,12 @@ export class PackageCache {
          if [ -f "$sum.deb" ]; then printf '%s  %s\\n' "$sum" "$sum.deb"; else echo "missing $sum" >&3; fi
        done 3>&1 >/tmp/.check.$$
        sha256sum --check --quiet /tmp/.check.$$ 2>/dev/null | sed -n 's/^\\([0-9a-f]*\\)\\.deb: .*/\\1/p' |
-         while read -r sum; do rm -f -- "$sum.deb"; echo "damaged $sum"; done
+         while read -r sum; do
+           # Another run may have replaced it since it was read: what is removed is what is damaged now.
+           ( flock 9
+             [ "$(sha256sum <"$sum.deb")" = "$sum  -" ] && exit
+             rm -f -- "$sum.deb"; echo "damaged $sum" ) 9>>../lock
+         done
        rm -f /tmp/.check.$$`,
       wanted,
     );
@@ -76,7 +82,8 @@ export class PackageCache {
        for sum; do
          [ -f "$sum.deb" ] && [ "$(sha256sum <"$sum.deb")" = "$sum  -" ] || continue
          # Of two runs that download the same, both are right.
-         chmod 0644 "$sum.deb" && chown --reference=../../../.. "$sum.deb" && mv -fT -- "$sum.deb" "../../sha256/$sum.deb"
+         chmod 0644 "$sum.deb" && chown --reference=../../../.. "$sum.deb" &&
+           flock ../../lock mv -fT -- "$sum.deb" "../../sha256/$sum.deb"
        done`,
       [folder, ...packages.map(({sha256}) => sha256)],
     );
