@@ -1,5 +1,7 @@
+import {stat} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import {checkUserFile} from './check-user-file.ts';
+import {ConfigError} from './config-error.ts';
 import {defaultConfigs} from './default-configs.ts';
 import {mergeConfigs} from './merge.ts';
 import {entryExists, readConfigText} from './read-config-text.ts';
@@ -20,7 +22,7 @@ export interface ResolvedConfigs {
  *
  * @param options.file The user's file, which must exist.
  * @param options.target Without `file`: the folder whose configs.json is read if there is one.
- * @throws ConfigError with everything that is wrong in the file.
+ * @throws ConfigError with everything that is wrong in the file, or for a target that is no folder.
  */
 export async function loadConfigs(options: {
   readonly target?: string | undefined;
@@ -35,6 +37,12 @@ export async function loadConfigs(options: {
   return {...mergeConfigs(defaults, user), file};
 }
 
+async function isFile(path: string): Promise<boolean> {
+  // Whatever else is wrong with it shows when configs.json is looked for, or when the target is made.
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && !found.isDirectory();
+}
+
 async function findUserFile({
   target,
   file,
@@ -47,6 +55,11 @@ async function findUserFile({
   }
   if (target === undefined) {
     return undefined;
+  }
+  if (await isFile(target)) {
+    throw new ConfigError('CONFIG_UNREADABLE', [
+      {file: resolve(target), message: 'is a file, and a target must be a folder'},
+    ]);
   }
   const inTarget = resolve(join(target, 'configs.json'));
   return (await entryExists(inTarget)) ? inTarget : undefined;

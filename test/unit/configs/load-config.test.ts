@@ -117,10 +117,21 @@ describe('a file that cannot be read', () => {
   });
 
   it('has a target that is a file', async () => {
+    await writeFile(file, '{"blank_image": {}}');
+    const image = join(target, 'card.img');
+    await writeFile(image, '');
+    await expectUnreadable({target: image}, 'card.img: is a file, and a target must be a folder');
+    await symlink('card.img', join(target, 'link'));
+    await expectUnreadable({target: join(target, 'link')}, 'link: is a file, and a target must be a folder');
+    // With a file of its own the configuration does not depend on the target.
+    expect(await loadConfigs({target: image, file})).toMatchObject({file});
+  });
+
+  it('lies below a file', async () => {
     await writeFile(file, '{}');
     await expectUnreadable(
-      {target: file},
-      'configs.json/configs.json: lies below something that is not a directory',
+      {target: join(file, 'out')},
+      'configs.json/out/configs.json: lies below something that is not a directory',
     );
   });
 
