@@ -43,14 +43,21 @@ export function rootFsArchitecture(configs: Configs): string {
   return targets[configs.root_fs.target].architecture;
 }
 
-/** Which packages are put in: what `rpi_sd_image` needs to know, too, to put in more. */
-export function archiveSettings({root_fs: config}: Configs): Setting[] {
-  const {architecture, variant} = targets[config.target];
+/** What every step that puts packages in needs to know, those of `rpi_sd_image` included. */
+export function systemSettings({root_fs: config}: Configs): Setting[] {
   return [
-    {field: 'root_fs.target', variable: 'BUILD_ARCH', value: architecture},
-    {field: 'root_fs.target', variable: 'VARIANT', value: variant},
+    {field: 'root_fs.target', variable: 'BUILD_ARCH', value: targets[config.target].architecture},
     {field: 'root_fs.suite', variable: 'SUITE', value: config.suite},
-    {field: 'root_fs.mirror', variable: 'MIRROR', value: config.mirror},
+  ];
+}
+
+/** Where packages come from: only a step that resolves asks there. */
+export function archiveSettings(configs: Configs): Setting[] {
+  const {target, mirror} = configs.root_fs;
+  return [
+    ...systemSettings(configs),
+    {field: 'root_fs.target', variable: 'VARIANT', value: targets[target].variant},
+    {field: 'root_fs.mirror', variable: 'MIRROR', value: mirror},
   ];
 }
 
@@ -95,7 +102,7 @@ export function rootFsSteps(configs: Configs): Step[] {
       description: `${config.target} packages of Debian ${config.suite}`,
       command: ['/builder/packages.sh'],
       settings: [
-        ...archiveSettings(configs),
+        ...systemSettings(configs),
         {field: 'root_fs.packages', variable: 'PACKAGES', value: packages.join(' ')},
       ],
       inputs: ['root_fs.resolve'],

@@ -1,5 +1,5 @@
 import type {Configs} from '../../configs/schema.ts';
-import {archiveSettings, identitySettings, rootFsArchitecture} from './root-fs.ts';
+import {archiveSettings, identitySettings, rootFsArchitecture, systemSettings} from './root-fs.ts';
 import {bootloaderArtifact} from './rpi-bootloader.ts';
 import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
@@ -12,8 +12,7 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
     buildImage: 'rpi_sd_image',
     imageName: config.image,
   } as const;
-  const installed: Setting[] = [
-    ...archiveSettings(configs),
+  const versions: Setting[] = [
     {
       field: 'rpi_sd_image.docker_engine_version',
       variable: 'DOCKER_ENGINE_VERSION',
@@ -31,7 +30,7 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
       name: 'rpi_sd_image.resolve',
       description: 'list of the packages of the card',
       command: ['/builder/resolve.sh'],
-      settings: installed,
+      settings: [...archiveSettings(configs), ...versions],
       // What root_fs has is not installed again; the packages themselves say what they need.
       inputs: ['root_fs.resolve'],
       packagesOf: 'root_fs.resolve',
@@ -45,7 +44,7 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
       name: 'rpi_sd_image.docker',
       description: 'Docker engine and compose',
       command: ['/builder/docker.sh'],
-      settings: installed,
+      settings: [...systemSettings(configs), ...versions],
       inputs: ['root_fs.packages', 'rpi_sd_image.resolve'],
       packagesOf: 'rpi_sd_image.resolve',
       outputs: [

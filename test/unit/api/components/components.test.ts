@@ -212,7 +212,8 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     ['root_fs', 'version', 'v9', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'packages', ['vim'], ['root_fs.resolve', 'root_fs.packages']],
     ['root_fs', 'suite', 'sid', listsAndTheirPackages],
-    ['root_fs', 'mirror', 'http://deb.test/debian', listsAndTheirPackages],
+    // What a mirror has comes in with the list.
+    ['root_fs', 'mirror', 'http://deb.test/debian', ['root_fs.resolve', 'rpi_sd_image.resolve']],
     [
       'root_fs',
       'target',
