@@ -7,7 +7,7 @@ import type {EngineSession} from '../engine/session.ts';
 import type {BuildOptions} from '../options.ts';
 import {lockedLists, lockLocation} from './lock.ts';
 import type {IdentityContext} from './identify-step.ts';
-import {sourceDateEpoch} from './source-date-epoch.ts';
+import {epochFromUser} from './source-date-epoch.ts';
 
 /**
  * What a build with these options would identify its steps with.
@@ -21,7 +21,7 @@ export async function findIdentityContext(
   steps: readonly Step[],
   options: Pick<BuildOptions, 'image' | 'sourceDateEpoch' | 'target' | 'lockFile'>,
 ): Promise<IdentityContext | undefined> {
-  const epochFromUser = options.sourceDateEpoch ?? sourceDateEpoch(process.env);
+  const epoch = epochFromUser(options.sourceDateEpoch);
   const lockFile = lockLocation(resolved, options);
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
@@ -30,7 +30,7 @@ export async function findIdentityContext(
   return {
     baseImage,
     buildImages: builtinBuildImages(),
-    epoch: epochFromUser ?? lock?.source_date_epoch ?? baseImage.archiveDate,
+    epoch: epoch ?? lock?.source_date_epoch ?? baseImage.archiveDate,
     lists: locked.lists,
     previousLists: locked.previous,
   };

@@ -18,7 +18,7 @@ import {configLocation} from './config-location.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import {selectSteps, type Selection} from './select-steps.ts';
 import {lockLocation} from './lock.ts';
-import {sourceDateEpoch} from './source-date-epoch.ts';
+import {epochFromUser} from './source-date-epoch.ts';
 import {compareDigests, compareInputs} from './verify-artifacts.ts';
 import {fetchFile, OldCopies, unpackZstd} from './verify-copies.ts';
 import {findReference, newestBySteps, type Reference} from './verify-reference.ts';
@@ -90,7 +90,7 @@ async function buildAgain(
   const {target: _target, config: _config, against: _against, keep: _keep, ...rest} = options;
   const lockFile = lockLocation(resolved, options);
   const isLocked = lockFile !== undefined && (await readLock(lockFile)) !== undefined;
-  const epoch = options.sourceDateEpoch ?? sourceDateEpoch(process.env) ?? reference.epoch;
+  const epoch = epochFromUser(options.sourceDateEpoch) ?? reference.epoch;
   await build({
     ...rest,
     volume,

@@ -5,7 +5,7 @@ import {PipelineError} from '../errors.ts';
 import type {BuildOptions} from '../options.ts';
 import {prepareTarget} from './deliver.ts';
 import type {Run, RunRequest} from './run.ts';
-import {sourceDateEpoch} from './source-date-epoch.ts';
+import {epochFromUser} from './source-date-epoch.ts';
 import {filterByVerbosity} from './verbosity.ts';
 
 /** More containers at once than this gain nothing: the graph is not wider. */
@@ -19,7 +19,7 @@ export async function withRun<T>(
 ): Promise<T> {
   const startedMs = Date.now();
   const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
-  const epochFromUser = options.sourceDateEpoch ?? sourceDateEpoch(process.env);
+  const epoch = epochFromUser(options.sourceDateEpoch);
   const wantedJobs = checkJobs(options.jobs);
   const session = await openPackageSession(options);
   const jobs = wantedJobs ?? Math.min(session.engine.cpus, mostJobs);
@@ -45,7 +45,7 @@ export async function withRun<T>(
       store,
       emit,
       jobs,
-      epochFromUser,
+      epochFromUser: epoch,
       folder,
       signal,
     });
