@@ -95,7 +95,7 @@ export interface DoctorCheck {
   readonly fix?: string;
 }
 
-export interface BootOptions extends CommonOptions, ConfigOptions {
+export interface BootOptions extends CommonOptions, PackageOptions, ConfigOptions {
   /** Path of an `.img`; by default the image of the last build in the target, else in the volume. */
   readonly image?: string;
   /** Shell commands that must exit 0 inside the booted system, besides the default assertions. */

@@ -1,4 +1,4 @@
-import {baseSuite} from '../api/engine/base-image.ts';
+import {baseSuite} from '../api/engine/build-base-image.ts';
 import {PackagesRoom, resolveFetchInstall} from './packages-room.ts';
 
 /** What the issue names, besides the essential packages. */

@@ -11,7 +11,7 @@ import {describe} from './user-file.ts';
 export const lockFileName = 'hypriotkit.lock';
 
 /** Raise it when an older hypriotkit could misread the file. */
-const lockFormat = 1;
+const lockFormat = 2;
 
 const text = (pattern: RegExp, what: string) => z.string().regex(pattern, `must be ${what}`);
 
@@ -32,6 +32,37 @@ export const LockedPackage = z.strictObject({
 /** One .deb. */
 export type LockedPackage = Readonly<z.infer<typeof LockedPackage>>;
 
+export const LockedTool = LockedPackage.pick({name: true, version: true, architecture: true}).extend({
+  /** Absent where no index of the archive named the package: only in a Debian image of the user's own. */
+  sha256: LockedPackage.shape.sha256.optional(),
+});
+
+/** A .deb that is installed in an image with tools. */
+export type LockedTool = Readonly<z.infer<typeof LockedTool>>;
+
+export const LockedImage = z.strictObject({
+  /** Digest over the image's layers and configuration: the same in every engine that has it. */
+  content: LockedPackage.shape.sha256,
+  /** Of the file in the package volume that the image can be loaded from. */
+  sha256: LockedPackage.shape.sha256,
+  /** Of that file, in bytes. */
+  size: LockedPackage.shape.size,
+});
+
+/** An image that has been built, and can be had again. */
+export type LockedImage = Readonly<z.infer<typeof LockedImage>>;
+
+export const LockedTools = z.strictObject({
+  image: LockedImage.optional(),
+  packages: z.array(LockedTool),
+});
+
+/** The image with the tools of one kind of engine. */
+export type LockedTools = Readonly<z.infer<typeof LockedTools>>;
+
+/** By architecture of the engine. */
+const toolsByArchitecture = z.record(text(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a Debian architecture'), LockedTools);
+
 export const LockedComponent = z.strictObject({
   /** What the list was asked for: the settings of the step that resolved it, and digests of the lists that it builds on. */
   request: z.record(text(/^[A-Za-z][A-Za-z0-9_.]{0,63}$/, 'the name of a setting'), z.string()),
@@ -50,23 +81,19 @@ export const LockedComponent = z.strictObject({
 export type LockedComponent = Readonly<z.infer<typeof LockedComponent>>;
 
 export const Lock = z.strictObject({
-  format: z.literal(lockFormat, `must be ${lockFormat}: another format needs another version of hypriotkit`),
+  format: z.literal(
+    lockFormat,
+    `must be ${lockFormat}: another format needs the hypriotkit that wrote it, or delete the file and build again`,
+  ),
   /** Date of the package archive, in seconds since 1970: every time stamp in what is built. */
   source_date_epoch: z.number().int().min(315_532_800).max(4_354_819_199),
   base_image: z.strictObject({
     /** The pinned Debian image. */
     from: z.string().max(512),
-    /** By architecture of the engine: the packages in the base image, as `name:architecture=version`, sorted. */
-    packages: z.record(
-      text(/^[a-z0-9][a-z0-9-]{0,31}$/, 'a Debian architecture'),
-      z.array(
-        text(
-          /^[a-z0-9][a-z0-9+.-]*:[a-z0-9-]+=[A-Za-z0-9][A-Za-z0-9.+:~-]*$/,
-          'a package as name:architecture=version',
-        ),
-      ),
-    ),
+    architectures: toolsByArchitecture,
   }),
+  /** The image with the emulator, once something has been booted. */
+  boot: z.strictObject({architectures: toolsByArchitecture}).optional(),
   /** By component. */
   components: z.record(text(/^[a-z][a-z0-9_]{0,63}$/, 'the name of a component'), LockedComponent),
 });
@@ -134,29 +161,20 @@ function keyNode(object: Node, key: string): Node | undefined {
 
 /** The text of a lock file: sorted, one package on each line, so that a change of one is a change of one line. */
 export function renderLock(lock: Lock): string {
-  const {base_image: base, components} = lock;
-  const list = (items: readonly string[], indent: string) =>
-    items.length === 0 ? '[]' : `[\n${items.map((item) => `${indent}  ${item}`).join(',\n')}\n${indent}]`;
-  const object = (entries: readonly (readonly [string, string])[], indent: string) =>
-    entries.length === 0
-      ? '{}'
-      : `{\n${entries.map(([key, value]) => `${indent}  ${JSON.stringify(key)}: ${value}`).join(',\n')}\n${indent}}`;
-  const packages = Object.entries(base.packages)
-    .sort(byKey)
-    .map(([architecture, names]) => [architecture, list(names.toSorted().map(quoteJson), '      ')] as const);
-  const locked = Object.entries(components)
-    .sort(byKey)
-    .map(([name, component]) => {
-      const request = Object.entries(component.request)
-        .sort(byKey)
-        .map(([key, value]) => [key, quoteJson(value)] as const);
-      const lines = component.packages.toSorted(byName).map(renderPackage);
-      const fields = [
-        ['request', object(request, '      ')],
-        ['packages', list(lines, '      ')],
-      ] as const;
-      return [name, object(fields, '    ')] as const;
-    });
+  const {base_image: base, boot} = lock;
+  const components = sorted(lock.components).map(([name, {request, packages}]) => {
+    const fields = sorted(request).map(([key, value]) => [key, quoteJson(value)] as const);
+    return [
+      name,
+      object(
+        [
+          ['request', object(fields, '      ')],
+          ['packages', list(packages.toSorted(byName).map(renderPackage), '      ')],
+        ],
+        '    ',
+      ),
+    ] as const;
+  });
   const fields = [
     ['format', String(lock.format)],
     ['source_date_epoch', String(lock.source_date_epoch)],
@@ -165,18 +183,63 @@ export function renderLock(lock: Lock): string {
       object(
         [
           ['from', quoteJson(base.from)],
-          ['packages', object(packages, '    ')],
+          ['architectures', renderTools(base.architectures)],
         ],
         '  ',
       ),
     ],
-    ['components', object(locked, '  ')],
+    ...(boot === undefined
+      ? []
+      : [['boot', object([['architectures', renderTools(boot.architectures)]], '  ')] as const]),
+    ['components', object(components, '  ')],
   ] as const;
   return `${object(fields, '')}\n`;
 }
 
+function renderTools(architectures: Readonly<Record<string, LockedTools>>): string {
+  const rendered = sorted(architectures).map(([architecture, {image, packages}]) => {
+    const lines = packages
+      .toSorted(byName)
+      .map(({name, version, architecture: of, sha256}) =>
+        renderFields({name, version, architecture: of, ...(sha256 !== undefined && {sha256})}),
+      );
+    const fields = [
+      ...(image === undefined
+        ? []
+        : [
+            [
+              'image',
+              renderFields({content: image.content, sha256: image.sha256, size: image.size}),
+            ] as const,
+          ]),
+      ['packages', list(lines, '        ')],
+    ] as const;
+    return [architecture, object(fields, '      ')] as const;
+  });
+  return object(rendered, '    ');
+}
+
+function list(items: readonly string[], indent: string): string {
+  return items.length === 0
+    ? '[]'
+    : `[\n${items.map((item) => `${indent}  ${item}`).join(',\n')}\n${indent}]`;
+}
+
+function object(entries: readonly (readonly [string, string])[], indent: string): string {
+  const lines = entries.map(([key, value]) => `${indent}  ${JSON.stringify(key)}: ${value}`);
+  return lines.length === 0 ? '{}' : `{\n${lines.join(',\n')}\n${indent}}`;
+}
+
+function sorted<T>(record: Readonly<Record<string, T>>): [string, T][] {
+  return Object.entries(record).sort(byKey);
+}
+
 function renderPackage({name, version, architecture, sha256, size, path}: LockedPackage): string {
-  const fields = {name, version, architecture, sha256, size, path};
+  return renderFields({name, version, architecture, sha256, size, path});
+}
+
+/** On one line. */
+function renderFields(fields: Readonly<Record<string, string | number>>): string {
   const inner = Object.entries(fields).map(([key, value]) => `${quoteJson(key)}: ${JSON.stringify(value)}`);
   return `{${inner.join(', ')}}`;
 }
@@ -189,7 +252,7 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function byName(a: LockedPackage, b: LockedPackage): number {
+function byName(a: LockedTool, b: LockedTool): number {
   return byKey([`${a.name}\t${a.architecture}`, 0], [`${b.name}\t${b.architecture}`, 0]);
 }
 
@@ -215,71 +278,24 @@ export function parsePackageList(list: string): LockedPackage[] {
     });
 }
 
-/** What differs between two locks, one sentence each, for people: what was, and what is now. */
-export function diffLocks(before: Lock, now: Lock): string[] {
-  const lines: string[] = [];
-  if (before.source_date_epoch !== now.source_date_epoch) {
-    lines.push(`date of the archive ${day(before.source_date_epoch)} → ${day(now.source_date_epoch)}`);
-  }
-  if (before.base_image.from !== now.base_image.from) {
-    lines.push(`base_image: ${before.base_image.from} → ${now.base_image.from}`);
-  }
-  for (const architecture of sortedUnion(before.base_image.packages, now.base_image.packages)) {
-    const old = before.base_image.packages[architecture];
-    const current = now.base_image.packages[architecture];
-    // An engine of another architecture adds its own; it changes nothing.
-    if (old !== undefined && current !== undefined) lines.push(...diffBasePackages(old, current));
-  }
-  for (const component of sortedUnion(before.components, now.components)) {
-    const old = before.components[component];
-    const current = now.components[component];
-    if (current === undefined) lines.push(`${component}: no longer locked`);
-    else if (old === undefined)
-      lines.push(`${component}: ${current.packages.length} packages, new in the lock`);
-    else lines.push(...diffPackages(old.packages, current.packages).map((line) => `${component}: ${line}`));
-  }
-  return lines;
+/** What an image's `packages.tsv` says: the packages that are installed in it, by line. */
+export function parseToolList(text: string): LockedTool[] {
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [name, version, architecture, sha256] = line.split('\t');
+      return LockedTool.parse({name, version, architecture, ...(sha256 && {sha256})});
+    });
 }
 
-/** The same for two lists of `name:architecture=version`. */
-export function diffBasePackages(before: readonly string[], now: readonly string[]): string[] {
-  const parse = (items: readonly string[]) =>
-    new Map(items.map((item) => [item.slice(0, item.indexOf('=')), item.slice(item.indexOf('=') + 1)]));
-  return diffVersions(parse(before), parse(now)).map((line) => `base_image: ${line}`);
-}
-
-function diffPackages(before: readonly LockedPackage[], now: readonly LockedPackage[]): string[] {
-  const digests = new Map(before.map((item) => [keyOf(item), item]));
-  const versions = (items: readonly LockedPackage[]) =>
-    new Map(items.map((item) => [keyOf(item), item.version]));
-  const rebuilt = now
-    .filter((item) => digests.get(keyOf(item))?.version === item.version)
-    .filter((item) => digests.get(keyOf(item))?.sha256 !== item.sha256)
-    .map((item) => `${keyOf(item)} ${item.version} has another SHA-256`);
-  return [...diffVersions(versions(before), versions(now)), ...rebuilt].sort();
-}
-
-/** `all` and the target's architecture are told apart only where a package moves from one to the other. */
-function keyOf({name}: LockedPackage): string {
-  return name;
-}
-
-function diffVersions(before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string[] {
-  return [...new Set([...before.keys(), ...now.keys()])].sort().flatMap((name) => {
-    const old = before.get(name);
-    const current = now.get(name);
-    if (old === current) return [];
-    if (old === undefined) return [`${name} added, ${current ?? ''}`];
-    return [current === undefined ? `${name} removed, was ${old}` : `${name} ${old} → ${current}`];
-  });
-}
-
-function sortedUnion(a: object, b: object): string[] {
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
-}
-
-function day(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
+/** The same text again. */
+export function renderToolList(tools: readonly LockedTool[]): string {
+  return tools
+    .map(({name, version, architecture, sha256}) => [name, version, architecture, sha256 ?? ''].join('\t'))
+    .sort((a, b) => (a < b ? -1 : 1))
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** Whether two locks say the same, whatever their files look like. */

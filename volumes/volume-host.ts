@@ -1,3 +1,5 @@
+import type {Readable} from 'node:stream';
+
 /**
  * What the store needs from where a volume lies: a shell in the volume's root folder, and views of single folders
  * for containers. Implemented by the engine; the store itself knows no Docker.
@@ -22,6 +24,15 @@ export interface VolumeHost {
 
   /** Small files of one folder, by name; empty when the folder does not exist. Needs no running container. */
   readFolder(path: string): Promise<ReadonlyMap<string, Buffer>>;
+}
+
+/** A volume that takes and gives files of any size. */
+export interface LargeFileHost extends VolumeHost {
+  /** As `run`, with something to read on stdin. */
+  runWithInput(script: string, args: readonly string[], input: AsyncIterable<Buffer>): Promise<string>;
+
+  /** Reads one file; undefined when it does not exist. Needs no running container. */
+  readFile<T>(path: string, read: (content: Readable) => Promise<T>): Promise<T | undefined>;
 }
 
 /** A script in the volume failed: a full disk, a damaged folder. */

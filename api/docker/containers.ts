@@ -1,4 +1,5 @@
 import type Dockerode from 'dockerode';
+import {once} from 'node:events';
 import type {Duplex} from 'node:stream';
 import {PassThrough, type Readable} from 'node:stream';
 import {isConflict, isNotFound} from './images.ts';
@@ -140,15 +141,23 @@ export class DockerContainer {
   /** Runs a program inside the running container and collects what it prints. */
   async exec(
     command: readonly string[],
-    options: {workingDirectory?: string; onStdout?: (chunk: Buffer) => Promise<void> | void} = {},
+    options: {
+      workingDirectory?: string;
+      onStdout?: (chunk: Buffer) => Promise<void> | void;
+      /** What it reads on stdin. */
+      input?: AsyncIterable<Buffer>;
+    } = {},
   ): Promise<ExecResult> {
     const exec = await this.#container.exec({
       Cmd: [...command],
       AttachStdout: true,
       AttachStderr: true,
+      ...(options.input && {AttachStdin: true}),
       ...(options.workingDirectory && {WorkingDir: options.workingDirectory}),
     });
-    const stream = await exec.start({hijack: true, stdin: false});
+    const stream = await exec.start({hijack: true, stdin: options.input !== undefined});
+    // A program that ends early closes the connection: its exit status says more than that.
+    const written = options.input && sendInput(options.input, stream);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     const pending: Buffer[] = [];
@@ -161,6 +170,7 @@ export class DockerContainer {
       demuxer.write(chunk as Buffer);
       for (const payload of pending.splice(0)) await options.onStdout?.(payload);
     }
+    await written;
     const {ExitCode: status} = await exec.inspect();
     return {status: status ?? -1, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString()};
   }
@@ -282,6 +292,21 @@ export class DockerContainers {
       ended: hasEnded(container.State),
       createdAt: new Date(container.Created * 1000),
     }));
+  }
+}
+
+/** @throws what the input throws; the program's end is no error. */
+async function sendInput(input: AsyncIterable<Buffer>, stream: Duplex): Promise<void> {
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve).once('end', resolve));
+  try {
+    for await (const chunk of input) {
+      if (stream.destroyed || stream.readableEnded) return;
+      if (!stream.write(chunk)) await Promise.race([once(stream, 'drain').catch(() => undefined), closed]);
+    }
+    stream.end();
+  } catch (error) {
+    stream.destroy();
+    throw error;
   }
 }
 

@@ -1,9 +1,13 @@
 import type Dockerode from 'dockerode';
 import {Readable} from 'node:stream';
+import {imageContent} from './image-content.ts';
 import {LineSplitter} from './log-demuxer.ts';
 
 export interface LocalImage {
   readonly id: string;
+  /** Hex digest over what the image is, its layers and configuration: the same in every engine, unlike the id. */
+  readonly content: string;
+  readonly tags: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly sizeBytes: number;
   readonly architecture: string;
@@ -56,6 +60,8 @@ export class DockerImages {
       const found = await this.#docker.getImage(reference).inspect();
       return {
         id: found.Id,
+        content: imageContent(found),
+        tags: found.RepoTags,
         labels: (found.Config as {Labels?: Record<string, string> | null} | undefined)?.Labels ?? {},
         sizeBytes: found.Size,
         architecture: found.Architecture,
@@ -69,13 +75,14 @@ export class DockerImages {
   /** Images that carry a label, optionally with one value. */
   async list(
     labelFilter: string,
-  ): Promise<readonly {id: string; tags: readonly string[]; sizeBytes: number}[]> {
+  ): Promise<readonly {id: string; tags: readonly string[]; sizeBytes: number; createdAt: Date}[]> {
     const found = await this.#docker.listImages({filters: {label: [labelFilter]}});
     return found.map((image) => ({
       id: image.Id,
       // Engines before 25 list an image without a tag as one with this tag.
       tags: (image.RepoTags ?? []).filter((tag) => tag !== '<none>:<none>'),
       sizeBytes: image.Size,
+      createdAt: new Date(image.Created * 1000),
     }));
   }
 
@@ -114,6 +121,25 @@ export class DockerImages {
   ): Promise<void> {
     const stream = await this.#docker.importImage(tar, {repo: repository, tag, changes: [...changes]});
     await followProgress(stream, undefined);
+  }
+
+  /** The image as a tar, without any tag. */
+  async save(id: string): Promise<AsyncIterable<Buffer>> {
+    return (await this.#docker.getImage(id).get()) as AsyncIterable<Buffer>;
+  }
+
+  /**
+   * Loads one image from such a tar, which may be packed by gzip.
+   *
+   * @returns its id.
+   * @throws ImageOperationError when the engine refuses it.
+   */
+  async load(tar: NodeJS.ReadableStream): Promise<string> {
+    const said: string[] = [];
+    await followProgress(await this.#docker.loadImage(tar), (line) => said.push(line));
+    const id = said.map((line) => /^Loaded image(?: ID)?: (\S+)$/.exec(line)?.[1]).find(Boolean);
+    if (id === undefined) throw new ImageOperationError('the engine loaded no image', said);
+    return id;
   }
 
   async tag(reference: string, name: string): Promise<void> {

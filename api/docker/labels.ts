@@ -12,6 +12,8 @@ export const label = {
   owner: 'org.hypriotkit.owner',
   /** On images: what a build image is, as `base_image`. */
   image: 'org.hypriotkit.image',
+  /** On build images: digest over what they are made from. */
+  source: 'org.hypriotkit.source',
   /** On the base image: digest over its packages and its build context. */
   identity: 'org.hypriotkit.identity',
   /** On the base image: date of the package archive, in seconds since 1970. */

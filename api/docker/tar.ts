@@ -1,5 +1,5 @@
 import {buffer} from 'node:stream/consumers';
-import type {Readable} from 'node:stream';
+import {Readable} from 'node:stream';
 import {extract, pack} from 'tar-stream';
 
 /** A regular file for {@link writeTar}. */
@@ -33,4 +33,18 @@ export async function readTarFiles(tar: Readable): Promise<ReadonlyMap<string, B
     if (entry.header.type === 'file') files.set(entry.header.name.replace(/^.*\//, ''), content);
   }
   return files;
+}
+
+/** Hands out the content of the only file in a tar. */
+export async function readTarFile<T>(tar: Readable, read: (content: Readable) => Promise<T>): Promise<T> {
+  const archive = extract();
+  tar.once('error', (error) => archive.destroy(error));
+  tar.pipe(archive);
+  try {
+    for await (const entry of archive)
+      if (entry.header.type === 'file') return await read(Readable.from(entry));
+    throw new Error('the engine gave no file');
+  } finally {
+    tar.destroy();
+  }
 }

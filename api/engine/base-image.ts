@@ -1,22 +1,16 @@
 import {createHash} from 'node:crypto';
 import {join} from 'node:path';
-import {defaultConfigs} from '../../configs/default-configs.ts';
+import type {LockedTools} from '../../configs/lock-file.ts';
 import type {Configs} from '../../configs/schema.ts';
+import type {ImageCache} from '../../volumes/image-cache.ts';
 import type {BuildContext} from '../docker/build-context.ts';
-import type {DockerContainer} from '../docker/containers.ts';
-import {ImageOperationError} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
-import {readTarFiles, writeTar} from '../docker/tar.ts';
 import {PipelineError} from '../errors.ts';
-import {bootstrapDebian} from './bootstrap.ts';
+import {baseIdentity, bootstrappedTag, buildBaseImage} from './build-base-image.ts';
 import {buildImageContext, builtinBuildImages} from './build-image.ts';
+import {lockedTag, restoreImage, type NotRestored} from './locked-image.ts';
 import type {EngineSession} from './session.ts';
-
-/** Debian release of the base image; the images that `base_image.from` may name are of this release. */
-export const baseSuite = 'trixie';
-
-/** How long a registry may take to deliver the Debian image (30 MB) before the image is bootstrapped instead. */
-const pullTimeoutMs = 120_000;
+import {toolsDigest} from './tool-packages.ts';
 
 export interface BaseImage {
   /** Reference under which the engine has it. */
@@ -33,22 +27,28 @@ export interface BaseImageRequest {
   readonly configs: Configs;
   /** An image that the user names; used as it is, pulled when absent. */
   readonly image?: string | undefined;
-  /** Only an image that the engine has already will do. */
+  /** Nothing may be pulled or built. */
   readonly offline?: boolean | undefined;
+  /** What a lock says about the base image for engines like this one: preferred to any other. */
+  readonly locked?: LockedTools | undefined;
 }
 
-/** The base image if the engine has it already. */
+/** The base image if the engine has it already: that of the lock before another one. */
 export async function findBaseImage(
   session: EngineSession,
   request: BaseImageRequest,
 ): Promise<BaseImage | undefined> {
-  return readBaseImage(session, request.image ?? (await wantedTag(session, request.configs)).tag);
+  const wanted = await wantedImage(session, request);
+  const found = await readBaseImage(session, wanted.tag);
+  if (found !== undefined && isLocked(found, request.locked)) return found;
+  return (await findLocked(session, request, wanted)) ?? found;
 }
 
 /**
- * Makes sure that the engine has the base image: finds it, pulls what the user names, or builds it from the pinned
- * Debian image, and where no registry delivers that, from a Debian bootstrapped on this machine.
+ * Makes sure that the engine has the base image: finds it, takes that of the lock from the package volume, pulls what
+ * the user names, or builds it.
  *
+ * @param cache Where the image of a lock may be.
  * @throws PipelineError `IMAGE_UNAVAILABLE` or `IMAGE_BUILD_FAILED`.
  */
 export async function ensureBaseImage(
@@ -57,23 +57,101 @@ export async function ensureBaseImage(
   progress: (message: string) => void,
   onLine: (line: string) => void,
   signal?: AbortSignal,
+  cache?: ImageCache,
 ): Promise<BaseImage> {
-  if (request.offline && (await findBaseImage(session, request)) === undefined) {
-    throw new PipelineError(
-      'IMAGE_UNAVAILABLE',
-      'the engine does not have the base image, and --offline forbids to make it',
-      {
-        hint: '`hypriotkit build base_image` makes it while there is a network; `docker save` and `docker load` bring it to another machine.',
-      },
-    );
-  }
-  if (request.image !== undefined) return ensureNamedImage(session, request.image, progress, signal);
-  const {tag, context} = await wantedTag(session, request.configs);
-  const found = await readBaseImage(session, tag);
-  const image =
-    found ?? (await buildBaseImage(session, request.configs, tag, context, progress, onLine, signal));
-  await session.images.tag(image.reference, request.configs.base_image.image);
+  const image = await provideBaseImage(session, request, progress, onLine, signal, cache);
+  if (request.image === undefined)
+    await session.images.tag(image.reference, request.configs.base_image.image);
   return image;
+}
+
+async function provideBaseImage(
+  session: EngineSession,
+  request: BaseImageRequest,
+  progress: (message: string) => void,
+  onLine: (line: string) => void,
+  signal: AbortSignal | undefined,
+  cache: ImageCache | undefined,
+): Promise<BaseImage> {
+  const found = await findBaseImage(session, request);
+  if (found !== undefined && isLocked(found, request.locked)) return found;
+  const restored = await restoreLocked(session, request, progress, cache);
+  if (typeof restored === 'object') return restored;
+  if (restored === 'damaged') progress(`the base image of the lock is damaged in ${cache?.label ?? ''}`);
+  if (request.offline) throw unavailableOffline(found, cache, restored);
+  if (found !== undefined) return found;
+  if (request.image !== undefined) return pullNamedImage(session, request.image, progress, signal);
+  const {tag, context} = await wantedImage(session, request);
+  return buildBaseImage(session, request.configs, tag, context, progress, onLine, signal);
+}
+
+/** Whether an image has the packages that a lock says; without a lock every image has. */
+function isLocked(image: BaseImage, locked: LockedTools | undefined): boolean {
+  return locked === undefined || image.packagesDigest === toolsDigest(locked.packages);
+}
+
+/** The image of the lock, where it has been taken from the package volume before. */
+async function findLocked(
+  session: EngineSession,
+  {image, locked}: BaseImageRequest,
+  {context}: WantedImage,
+): Promise<BaseImage | undefined> {
+  if (locked?.image === undefined) return undefined;
+  const tag = lockedTag(repository, locked.image);
+  if ((await session.images.find(tag))?.content !== locked.image.content) return undefined;
+  const found = await readBaseImage(session, tag);
+  if (found === undefined || !isLocked(found, locked)) return undefined;
+  // Its scripts must be those of this hypriotkit. An image that the user names is taken as it is.
+  const fits = image !== undefined || found.identity === baseIdentity(context, toolsDigest(locked.packages));
+  return fits ? found : undefined;
+}
+
+/** @returns why the image of the lock could not be had from the package volume. */
+async function restoreLocked(
+  session: EngineSession,
+  request: BaseImageRequest,
+  progress: (message: string) => void,
+  cache: ImageCache | undefined,
+): Promise<BaseImage | NotRestored | 'not locked' | 'other version'> {
+  const {locked} = request;
+  if (cache === undefined || locked?.image === undefined) return 'not locked';
+  const tag = lockedTag(repository, locked.image);
+  if ((await session.images.find(tag))?.content !== locked.image.content) {
+    progress(`taking the base image of the lock from ${cache.label}`);
+    const failure = await restoreImage(session, cache, locked.image, tag);
+    if (failure !== undefined) return failure;
+  }
+  const wanted = await wantedImage(session, request);
+  const found = await findLocked(session, request, wanted);
+  if (found === undefined) return 'other version';
+  // Builds without this lock may use it, too, as if they had built it.
+  if (request.image === undefined && (await session.images.find(wanted.tag)) === undefined) {
+    await session.images.tag(tag, wanted.tag);
+  }
+  return found;
+}
+
+function unavailableOffline(
+  found: BaseImage | undefined,
+  cache: ImageCache | undefined,
+  why: NotRestored | 'not locked' | 'other version',
+): PipelineError {
+  const volume = `the package volume ${cache?.label ?? ''}`;
+  const engine =
+    found === undefined ? 'the engine does not have the base image' : 'the engine has another base image';
+  const reasons: Readonly<Record<typeof why, string>> = {
+    absent: `${engine}, and ${volume} does not have that of the lock`,
+    damaged: `${engine}, and that of the lock is damaged in ${volume}`,
+    foreign: `${engine}, and that of the lock is for another architecture`,
+    'not locked': `${engine}, and the lock has none for an engine of this architecture`,
+    'other version': `${engine}, and that of the lock was made by another version of hypriotkit`,
+  };
+  return new PipelineError('IMAGE_UNAVAILABLE', `${reasons[why]}; --offline forbids to make it`, {
+    hint:
+      why === 'other version'
+        ? 'Use the hypriotkit that wrote the lock, or build once with a network.'
+        : 'Build once with a network, which keeps it, or bring the package volume of a machine that has built this lock.',
+  });
 }
 
 /** Reference of any finished base image that the engine has: good enough for work on a volume. */
@@ -87,24 +165,25 @@ export async function findAnyBaseImage(session: EngineSession): Promise<string |
 
 /** Forgets the base image and the Debian it was made from, so that the next `ensureBaseImage` starts from today's archive. */
 export async function forgetBaseImage(session: EngineSession, configs: Configs): Promise<void> {
-  const {tag} = await wantedTag(session, configs);
+  const {tag} = await wantedImage(session, {configs});
   await session.images.remove(configs.base_image.image);
   await session.images.remove(tag);
   await session.images.remove(bootstrappedTag(session));
 }
 
-async function ensureNamedImage(
+async function pullNamedImage(
   session: EngineSession,
   reference: string,
   progress: (message: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<BaseImage> {
+  // One that is there and is no base image would only be pulled to be refused.
   if ((await session.images.find(reference)) === undefined) {
     progress(`pulling ${reference}`);
     await session.images.pull(reference, signal ? {signal} : {}).catch((error: unknown) => {
       throw new PipelineError(
         'IMAGE_UNAVAILABLE',
-        `the image ${reference} cannot be pulled: ${message(error)}`,
+        `the image ${reference} cannot be pulled: ${error instanceof Error ? error.message : String(error)}`,
         {
           hint: 'Check the name, or leave --image out: hypriotkit then makes its base image itself.',
           cause: error,
@@ -123,17 +202,25 @@ async function ensureNamedImage(
   );
 }
 
+const repository = 'hypriotkit/base_image';
+
+interface WantedImage {
+  readonly tag: string;
+  readonly context: BuildContext;
+}
+
 /** The tag says what the image is made from; its content is identified by a label, which only a finished image has. */
-async function wantedTag(
+async function wantedImage(
   session: EngineSession,
-  configs: Configs,
-): Promise<{tag: string; context: BuildContext}> {
+  {configs, image}: Pick<BaseImageRequest, 'configs' | 'image'>,
+): Promise<WantedImage> {
   const context = await buildImageContext(join(builtinBuildImages(), 'base_image'));
+  if (image !== undefined) return {tag: image, context};
   const {from, mirror} = configs.base_image;
   const digest = createHash('sha256')
     .update(JSON.stringify([context.digest, from, mirror, session.engine.architecture]))
     .digest('hex');
-  return {tag: `hypriotkit/base_image:${digest.slice(0, 16)}`, context};
+  return {tag: `${repository}:${digest.slice(0, 16)}`, context};
 }
 
 async function readBaseImage(session: EngineSession, reference: string): Promise<BaseImage | undefined> {
@@ -147,117 +234,4 @@ async function readBaseImage(session: EngineSession, reference: string): Promise
     archiveDate: Number(found?.labels[label.archiveDate]),
     ...(packagesDigest !== undefined && {packagesDigest}),
   };
-}
-
-/** The packages of a base image, as `name:architecture=version`, sorted. */
-export async function readBasePackages(session: EngineSession, image: BaseImage): Promise<readonly string[]> {
-  await using container = await session.createIdle('probe', image.reference);
-  return (await readText(container, 'packages')).split('\n').filter(Boolean);
-}
-
-async function readText(container: DockerContainer, name: string): Promise<string> {
-  const files = await readTarFiles(await container.readArchive(`/usr/share/hypriotkit/${name}`));
-  return files.get(name)?.toString('utf8').trim() ?? '';
-}
-
-async function buildBaseImage(
-  session: EngineSession,
-  configs: Configs,
-  tag: string,
-  context: BuildContext,
-  progress: (message: string) => void,
-  onLine: (line: string) => void,
-  signal: AbortSignal | undefined,
-): Promise<BaseImage> {
-  const from = await ensureDebian(session, configs, progress, signal);
-  progress('installing the build tools');
-  const unfinished = `hypriotkit/base_image:unfinished-${session.runId}`;
-  try {
-    await session.images.build({
-      context: context.tar,
-      tag: unfinished,
-      buildArguments: {FROM_IMAGE: from, MIRROR: configs.base_image.mirror},
-      labels: {[label.image]: 'base_image'},
-      fresh: true,
-      onLine,
-      signal,
-    });
-    await using container = await session.createIdle('probe', unfinished);
-    const archiveDate = await readText(container, 'archive-date');
-    const packages = await readText(container, 'packages');
-    const identity = createHash('sha256').update(`${context.digest}\n${packages}`).digest('hex');
-    const packagesDigest = createHash('sha256').update(packages).digest('hex');
-    // Labels that need the content come last: whoever finds the tag finds a complete image.
-    await session.images.build({
-      context: await writeTar([{name: 'Dockerfile', content: Buffer.from(`FROM ${unfinished}\n`)}]),
-      tag,
-      labels: {
-        [label.image]: 'base_image',
-        [label.identity]: identity,
-        [label.archiveDate]: archiveDate,
-        [label.packages]: packagesDigest,
-      },
-      signal,
-    });
-    return {reference: tag, identity, archiveDate: Number(archiveDate), packagesDigest};
-  } catch (error) {
-    if (!(error instanceof ImageOperationError)) throw error;
-    const said = error.tail.filter((line) => /^(E:|W:|Err:)/.test(line)).at(-1);
-    throw new PipelineError(
-      'IMAGE_BUILD_FAILED',
-      `the base image cannot be built: ${said ?? error.message}`,
-      {
-        hint: 'Its containers must reach a Debian mirror: check the network of the engine, or set base_image.mirror in configs.json.',
-        cause: error,
-      },
-    );
-  } finally {
-    await session.images.remove(unfinished);
-  }
-}
-
-/** A Debian image in the engine: the pinned one, or one made here. */
-async function ensureDebian(
-  session: EngineSession,
-  configs: Configs,
-  progress: (message: string) => void,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const {from, mirror} = configs.base_image;
-  if (await session.images.find(from)) return from;
-  const bootstrapped = bootstrappedTag(session);
-  // What is made here stands for the default image only: whoever names an image of their own wants that one.
-  const mayBootstrap = from === defaultConfigs().base_image.from;
-  if (mayBootstrap && (await session.images.find(bootstrapped))) return bootstrapped;
-  progress(`pulling ${from.replace(/@.*/, '')}`);
-  const timeout = AbortSignal.timeout(pullTimeoutMs);
-  try {
-    await session.images.pull(from, {signal: signal ? AbortSignal.any([signal, timeout]) : timeout});
-    return from;
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    if (!mayBootstrap) {
-      throw new PipelineError('IMAGE_UNAVAILABLE', `the image ${from} cannot be pulled: ${message(error)}`, {
-        hint: 'Correct base_image.from in configs.json, or leave it out: Debian is then made here if no registry delivers it.',
-        cause: error,
-      });
-    }
-    progress(`no registry delivers ${from.replace(/@.*/, '')}; bootstrapping Debian ${baseSuite} here`);
-    await bootstrapDebian(session, {
-      suite: baseSuite,
-      mirror,
-      tag: bootstrapped,
-      signal,
-      pullError: message(error),
-    });
-    return bootstrapped;
-  }
-}
-
-function bootstrappedTag(session: EngineSession): string {
-  return `hypriotkit/debian:${baseSuite}-${session.engine.architecture}`;
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -20,6 +20,12 @@ export function buildImageContext(folder: string): Promise<BuildContext> {
   return known;
 }
 
+/** Digest over everything that a build image is made from. */
+export async function buildImageSource(folder: string, base: BaseImage): Promise<string> {
+  const {digest} = await buildImageContext(folder);
+  return createHash('sha256').update(`${digest} ${base.identity}`).digest('hex');
+}
+
 export interface BuildImageRequest {
   /** Folder with the Dockerfile; its name becomes the image's. */
   readonly folder: string;
@@ -43,14 +49,14 @@ export async function ensureBuildImage(session: EngineSession, request: BuildIma
   const {folder, imageName, base, onLine, signal} = request;
   const context = await buildImageContext(folder);
   const name = basename(folder);
-  const digest = createHash('sha256').update(`${context.digest} ${base.identity}`).digest('hex');
-  const tag = `hypriotkit/${name}:${digest.slice(0, 16)}`;
+  const source = await buildImageSource(folder, base);
+  const tag = `hypriotkit/${name}:${source.slice(0, 16)}`;
   if ((await session.images.find(tag)) === undefined) {
     await session.images.build({
       context: context.tar,
       tag,
       buildArguments: {BASE_IMAGE: base.reference},
-      labels: {[label.image]: name},
+      labels: {[label.image]: name, [label.source]: source},
       ...(request.offline && {network: 'none'}),
       onLine,
       signal,

@@ -1,13 +1,13 @@
 import {randomBytes} from 'node:crypto';
 import {hostname, userInfo} from 'node:os';
 import {Readable, type Duplex} from 'node:stream';
-import type {VolumeHost} from '../../volumes/volume-host.ts';
+import type {LargeFileHost, VolumeHost} from '../../volumes/volume-host.ts';
 import {VolumeScriptError} from '../../volumes/volume-host.ts';
 import type {DockerConnection, EngineInfo} from '../docker/client.ts';
 import {DockerContainers, type DockerContainer} from '../docker/containers.ts';
-import {DockerImages} from '../docker/images.ts';
+import {DockerImages, isNotFound} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
-import {readTarFiles, writeTar} from '../docker/tar.ts';
+import {readTarFile, readTarFiles, writeTar} from '../docker/tar.ts';
 import {DockerVolumes} from '../docker/volumes.ts';
 import {PipelineError} from '../errors.ts';
 import type {VolumeReference} from './volume-reference.ts';
@@ -92,14 +92,16 @@ export class EngineSession implements VolumeHost {
   }
 
   /** The volume that keeps the packages, for its cache. */
-  get packageHost(): VolumeHost {
+  get packageHost(): LargeFileHost {
     const volume = this.#requiredPackageVolume();
     return {
       label: volume.label,
       run: (script, args) => this.#run(packagesRoot, script, args),
+      runWithInput: (script, args, input) => this.#run(packagesRoot, script, args, input),
       stream: (command, onChunk) => this.#stream(packagesRoot, command, onChunk),
       writeFile: (path, content) => this.#writeFile(packagesRoot, path, content),
       readFolder: (path) => this.#readFolder(volume, path),
+      readFile: (path, read) => this.#readFile(volume, path, read),
     };
   }
 
@@ -108,10 +110,16 @@ export class EngineSession implements VolumeHost {
     return this.packageVolume;
   }
 
-  async #run(folder: string, script: string, args: readonly string[]): Promise<string> {
+  async #run(
+    folder: string,
+    script: string,
+    args: readonly string[],
+    input?: AsyncIterable<Buffer>,
+  ): Promise<string> {
     const attendant = await this.#startedAttendant();
     const {status, stdout, stderr} = await attendant.exec(['sh', '-c', script, 'sh', ...args], {
       workingDirectory: folder,
+      ...(input && {input}),
     });
     if (status !== 0) throw new VolumeScriptError(status, stderr);
     return stdout.toString('utf8');
@@ -145,17 +153,36 @@ export class EngineSession implements VolumeHost {
   }
 
   async #readFolder(volume: VolumeReference, path: string): Promise<ReadonlyMap<string, Buffer>> {
+    return (await this.#readArchive(volume, path, readTarFiles)) ?? new Map<string, Buffer>();
+  }
+
+  #readFile<T>(
+    volume: VolumeReference,
+    path: string,
+    read: (content: Readable) => Promise<T>,
+  ): Promise<T | undefined> {
+    return this.#readArchive(volume, path, (tar) => readTarFile(tar, read));
+  }
+
+  /** By a container that is never started, so that it works without any image that has programs. */
+  async #readArchive<T>(
+    volume: VolumeReference,
+    path: string,
+    read: (tar: Readable) => Promise<T>,
+  ): Promise<T | undefined> {
     await using reader = await this.createIdle(
       'probe',
       scratchImage.repository + ':' + scratchImage.tag,
       volume,
     );
+    let tar: Readable;
     try {
-      return await readTarFiles(await reader.readArchive(`${volumeRoot}/${path}`));
+      tar = await reader.readArchive(`${volumeRoot}/${path}`);
     } catch (error) {
-      if ((error as {statusCode?: number}).statusCode === 404) return new Map();
+      if (isNotFound(error)) return undefined;
       throw error;
     }
+    return await read(tar);
   }
 
   /** A container that is never started: to read its image's files, or the volume. */

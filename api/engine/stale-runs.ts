@@ -1,4 +1,5 @@
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {ImageCache} from '../../volumes/image-cache.ts';
 import type {PackageCache} from '../../volumes/package-cache.ts';
 import {label} from '../docker/labels.ts';
 import type {EngineSession} from './session.ts';
@@ -7,7 +8,7 @@ import type {EngineSession} from './session.ts';
 const graceMs = 10 * 60_000;
 
 /**
- * Removes the containers and views of runs that are gone.
+ * Removes the containers, views and unfinished images of runs that are gone.
  *
  * @returns ids of the runs that are alive, this one included.
  */
@@ -41,7 +42,21 @@ export async function removeStaleRuns(session: EngineSession): Promise<readonly 
       .filter((view) => isStale(view.labels, view.createdAt))
       .map((view) => session.volumes.remove(view.name)),
   );
+  await removeUnfinishedImages(session, isStale);
   return [...live];
+}
+
+/** The names of images that a killed run was making; each ends with the id of its run. */
+async function removeUnfinishedImages(
+  session: EngineSession,
+  isStale: (labels: Readonly<Record<string, string>>, createdAt: Date) => boolean,
+): Promise<void> {
+  for (const {tags, createdAt} of await session.images.list(label.image)) {
+    for (const tag of tags) {
+      const run = /:unfinished-([0-9a-f]+)$/.exec(tag)?.[1];
+      if (run !== undefined && isStale({[label.run]: run}, createdAt)) await session.images.remove(tag);
+    }
+  }
 }
 
 /** Removes what killed runs left in the engine, in the volume and in the package volume. */
@@ -49,11 +64,14 @@ export async function sweepVolume(
   session: EngineSession,
   store: ArtifactStore,
   packages: PackageCache,
+  images: ImageCache,
 ): Promise<void> {
   // In this order: the run of a folder that is there now is in the list, if it is alive.
   const folders = await store.workFolders();
   const downloads = await packages.incomingFolders();
+  const saving = await images.savingRuns();
   const live = await removeStaleRuns(session);
   await store.sweep(live, folders);
   await packages.sweep(live, downloads);
+  await images.sweep(live, saving);
 }

@@ -11,7 +11,14 @@ import {lockedLists, lockLocation} from './lock.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
 import type {RunContext} from './run-context.ts';
-import {announceExtension, checkLocked, compareBaseImage, isStrict, updateLock} from './run-lock.ts';
+import {
+  announceExtension,
+  checkLocked,
+  compareBaseImage,
+  isStrict,
+  keepBaseImage,
+  updateLock,
+} from './run-lock.ts';
 import type {Run} from './run.ts';
 import {selectSteps} from './select-steps.ts';
 import {withRun} from './with-run.ts';
@@ -39,19 +46,27 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
 
 /** One run, from the base image to the target. */
 async function buildSelected(run: Run): Promise<Omit<BuildResult, 'durationMs'>> {
-  const baseImage = await prepareBaseImage(run);
-  const basePackages = await compareBaseImage(run, baseImage);
+  const baseImage = await prepareBaseImage(run, run.lock);
+  const isNew = await compareBaseImage(run, baseImage);
   announceExtension(run);
   const epoch = run.epochFromUser ?? run.lock?.source_date_epoch ?? baseImage.archiveDate;
   const context = makeRunContext(run, baseImage, epoch);
-  const entries = await executeSteps(run, context);
-  await updateLock(run, entries, baseImage, basePackages);
+  // Beside the steps: none of them waits for it. It ends before the run does, also when a step fails.
+  const keeping = isNew ? keepBaseImage(run, baseImage) : Promise.resolve(undefined);
+  const [executed, kept] = await Promise.allSettled([executeSteps(run, context), keeping]);
+  const entries = valueOf(executed);
+  await updateLock(run, entries, baseImage, valueOf(kept));
   const result = await deliverOrRepair(run, entries, context);
   return {
     volume: run.session.label,
     artifacts: selectedArtifacts(run.selection, result.entries),
     delivered: result.delivered,
   };
+}
+
+function valueOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'fulfilled') return settled.value;
+  throw settled.reason;
 }
 
 /** Delivers to the target, if there is one. What turns out to be damaged in the volume is built again, once. */

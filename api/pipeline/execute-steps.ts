@@ -1,3 +1,4 @@
+import {ImageCache} from '../../volumes/image-cache.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {removeStaleRuns, sweepVolume} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
@@ -22,7 +23,9 @@ export async function executeSteps(
   await removeStaleRuns(session);
   const plan = await planSteps(selection.steps, store, context);
   const running = new Set(plan.filter((step) => step.action === 'run').map((step) => step.step));
-  if (running.size > 0) await sweepVolume(session, store, context.packages);
+  if (running.size > 0) {
+    await sweepVolume(session, store, context.packages, new ImageCache(session.packageHost));
+  }
   // A hit is read only where something runs on it; what is delivered is verified while it is copied.
   const used = new Set(
     selection.steps

@@ -24,7 +24,11 @@ export async function findIdentityContext(
   const epoch = epochFromUser(options.sourceDateEpoch);
   const lockFile = lockLocation(resolved, options);
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);
-  const baseImage = await findBaseImage(session, {configs: resolved.components, image: options.image});
+  const baseImage = await findBaseImage(session, {
+    configs: resolved.components,
+    image: options.image,
+    locked: lock?.base_image.architectures[session.engine.architecture],
+  });
   if (baseImage === undefined) return undefined;
   const locked = lockedLists(lock, steps);
   return {

@@ -2,12 +2,12 @@ import {createHash} from 'node:crypto';
 import {dirname, join, resolve} from 'node:path';
 import type {ResolvedConfigs} from '../../configs/load-config.ts';
 import {
-  diffBasePackages,
   lockFileName,
   parsePackageList,
   renderPackageList,
   type Lock,
   type LockedComponent,
+  type LockedTools,
 } from '../../configs/lock-file.ts';
 import type {ConfigOptions} from '../options.ts';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
@@ -113,8 +113,8 @@ export interface LockSource {
   readonly epoch: number;
   readonly from: string;
   readonly architecture: string;
-  /** As in the lock; undefined where they are those of `previous`. */
-  readonly basePackages: readonly string[] | undefined;
+  /** Undefined where they are those of `previous`. */
+  readonly baseTools: LockedTools | undefined;
   /** What it says about components and architectures that are not part of this run stays. */
   readonly previous: Lock | undefined;
 }
@@ -132,28 +132,18 @@ export async function makeLock(source: LockSource): Promise<Lock> {
     components[step.component] = {request: request(step, lists), packages: parsePackageList(list)};
   }
   return {
-    format: 1,
+    format: 2,
     source_date_epoch: source.epoch,
     base_image: {
       from: source.from,
-      packages: {
-        ...previous?.base_image.packages,
-        ...(source.basePackages && {[source.architecture]: [...source.basePackages]}),
+      architectures: {
+        ...previous?.base_image.architectures,
+        ...(source.baseTools && {[source.architecture]: source.baseTools}),
       },
     },
+    ...(previous?.boot && {boot: previous.boot}),
     components,
   };
-}
-
-/** How the tools of a base image differ from those that the lock names, one sentence each. */
-export function diffBaseImage(lock: Lock, architecture: string, packages: readonly string[]): string[] {
-  const locked = lock.base_image.packages[architecture];
-  return locked === undefined ? [] : diffBasePackages(locked, packages);
-}
-
-/** Digest of a list of `name:architecture=version` as the base image's label has it: over its lines. */
-export function basePackagesDigest(packages: readonly string[]): string {
-  return sha256(packages.join('\n'));
 }
 
 function sha256(content: string): string {

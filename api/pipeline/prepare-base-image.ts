@@ -1,3 +1,5 @@
+import type {Lock} from '../../configs/lock-file.ts';
+import {ImageCache} from '../../volumes/image-cache.ts';
 import {baseImageStep} from '../components/components.ts';
 import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
 import {PipelineError} from '../errors.ts';
@@ -7,9 +9,10 @@ import type {Run} from './run.ts';
 /**
  * The first step of a run: makes sure of the base image, and lets the session work with it.
  *
+ * @param lock Whose base image is wanted.
  * @throws PipelineError `BUILD_FAILED` with the failure.
  */
-export async function prepareBaseImage(run: Run): Promise<BaseImage> {
+export async function prepareBaseImage(run: Run, lock: Lock | undefined): Promise<BaseImage> {
   const {session, resolved, options, emit, signal} = run;
   const startedMs = Date.now();
   const work = {done: false};
@@ -17,13 +20,19 @@ export async function prepareBaseImage(run: Run): Promise<BaseImage> {
   try {
     const baseImage = await ensureBaseImage(
       session,
-      {configs: resolved.components, image: options.image, offline: options.offline},
+      {
+        configs: resolved.components,
+        image: options.image,
+        offline: options.offline,
+        locked: lock?.base_image.architectures[session.engine.architecture],
+      },
       (message) => {
         work.done = true;
         emit({type: 'step-progress', step: baseImageStep, message});
       },
       (line) => emit({type: 'step-output', step: baseImageStep, stream: 'stdout', line}),
       signal,
+      new ImageCache(session.packageHost),
     );
     emit({
       type: 'step-finished',

@@ -26,7 +26,7 @@ export async function relock(options: BuildOptions): Promise<Relocked | undefine
   const selection = {requested, steps: steps.filter((step) => step.resolves)};
   const locked = {lists: new Map<string, string>(), previous: new Map<string, string>(), differences: []};
   return withRun(options, {resolved, selection, lockFile, lock, locked}, async (run) => {
-    const baseImage = await prepareBaseImage(run);
+    const baseImage = await prepareBaseImage(run, undefined);
     const context = makeRunContext(run, baseImage, baseImage.archiveDate);
     const entries = await executeSteps(run, {...context, resolveAfter: new Date().toISOString()});
     return replaceLock(run, lockFile, entries, baseImage);

@@ -1,11 +1,16 @@
 import {rename, writeFile} from 'node:fs/promises';
-import {diffLocks, isWritten, lockFileName, renderLock, type Lock} from '../../configs/lock-file.ts';
+import {diffLocks, diffTools} from '../../configs/diff-locks.ts';
+import {isWritten, lockFileName, renderLock, type Lock, type LockedTools} from '../../configs/lock-file.ts';
+import {ImageCache} from '../../volumes/image-cache.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {readBasePackages, type BaseImage} from '../engine/base-image.ts';
+import {VolumeScriptError} from '../../volumes/volume-host.ts';
+import type {BaseImage} from '../engine/base-image.ts';
+import {keepImage} from '../engine/locked-image.ts';
+import {readToolPackages, toolsDigest} from '../engine/tool-packages.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildOptions, Relocked} from '../options.ts';
 import {abridge} from './abridge.ts';
-import {basePackagesDigest, diffBaseImage, makeLock} from './lock.ts';
+import {makeLock} from './lock.ts';
 import type {Run, RunRequest} from './run.ts';
 
 /** The finished entries, by step. */
@@ -55,25 +60,51 @@ export function announceExtension({lock, locked, emit}: Run): void {
 /**
  * Compares the tools with the lock's; a strict run refuses others, because they could make other bytes.
  *
- * @returns their list where the lock does not have it.
+ * @returns true when the lock does not say yet what it should about them.
  * @throws PipelineError `LOCK_DIFFERS`.
  */
 export async function compareBaseImage(
   {session, lock, lockFile, options, emit}: Run,
   baseImage: BaseImage,
-): Promise<readonly string[] | undefined> {
-  if (lockFile === undefined) return undefined;
-  const {architecture} = session.engine;
-  const known = lock?.base_image.packages[architecture];
-  if (known !== undefined && basePackagesDigest(known) === baseImage.packagesDigest) return undefined;
-  const packages = await readBasePackages(session, baseImage);
-  const differences = lock === undefined ? [] : diffBaseImage(lock, architecture, packages);
-  if (isStrict(options)) refuse(lockFile, differences);
-  else if (differences.length > 0) {
-    const message = `the base image is not the one in the lock: ${abridge(differences)}`;
-    emit({type: 'notice', level: 'warning', message});
+): Promise<boolean> {
+  if (lockFile === undefined) return false;
+  const known = lock?.base_image.architectures[session.engine.architecture];
+  if (known === undefined) return !isStrict(options);
+  if (toolsDigest(known.packages) === baseImage.packagesDigest) {
+    return known.image === undefined && !isStrict(options);
   }
-  return packages;
+  const packages = await readToolPackages(session, baseImage.reference);
+  const differences = diffTools('base_image', known.packages, packages);
+  if (isStrict(options)) {
+    throw new PipelineError(
+      'LOCK_DIFFERS',
+      `the engine and the package volume ${session.packageHost.label} do not have the base image that ${lockFile} names, and one made today differs: ${abridge(differences)}`,
+      {
+        hint: 'Bring the package volume of a machine that has built this lock, or run `hypriotkit upgrade` to lock what the mirror has today.',
+      },
+    );
+  }
+  const message = `the base image is not the one in the lock: ${abridge(differences)}`;
+  emit({type: 'notice', level: 'warning', message});
+  return true;
+}
+
+/** Keeps the base image in the package volume, so that what the lock says about it can be had again. */
+export async function keepBaseImage({session, emit}: Run, {reference}: BaseImage): Promise<LockedTools> {
+  const packages = await readToolPackages(session, reference);
+  try {
+    return {image: await keepImage(session, new ImageCache(session.packageHost), reference), packages};
+  } catch (error) {
+    if (!(error instanceof VolumeScriptError)) throw error;
+    // The build can go on; only other machines and later days have less to build from.
+    emit({
+      type: 'notice',
+      level: 'warning',
+      message: `the base image cannot be kept in ${session.packageHost.label}: ${error.stderr.trim()}`,
+      ...(error.isStorageFull && {hint: 'Free some room: `hypriotkit clean --older-than 7d`.'}),
+    });
+    return {packages};
+  }
 }
 
 /** Brings the lock up to what has been built, where there is a place for one and it may be changed. */
@@ -81,16 +112,16 @@ export async function updateLock(
   run: Run,
   entries: Entries,
   baseImage: BaseImage,
-  basePackages: readonly string[] | undefined,
+  baseTools: LockedTools | undefined,
 ): Promise<void> {
   const {lock: previous, lockFile, locked, resolved, options, emit} = run;
   if (lockFile === undefined || isStrict(options)) return;
   const {from} = resolved.components.base_image;
   // Nothing of it can have changed: every list came from it.
-  const isComplete = locked.differences.length === 0 && basePackages === undefined;
+  const isComplete = locked.differences.length === 0 && baseTools === undefined;
   if (previous !== undefined && isComplete && previous.base_image.from === from) return;
   const epoch = previous?.source_date_epoch ?? baseImage.archiveDate;
-  const lock = await lockOf(run, entries, epoch, basePackages);
+  const lock = await lockOf(run, entries, epoch, baseTools);
   if (await isWritten(lockFile, lock)) return;
   await writeLock(lockFile, lock);
   const changes = previous === undefined ? [] : diffLocks(previous, lock);
@@ -109,8 +140,9 @@ export async function replaceLock(
   entries: Entries,
   baseImage: BaseImage,
 ): Promise<Relocked> {
-  const packages = await readBasePackages(run.session, baseImage);
-  const lock = await lockOf(run, entries, baseImage.archiveDate, packages);
+  const tools = await keepBaseImage(run, baseImage);
+  // The emulator is built on the base image: the next boot locks a new one.
+  const {boot: _, ...lock} = await lockOf(run, entries, baseImage.archiveDate, tools);
   await writeLock(file, lock);
   return {file, changes: diffLocks(run.lock ?? emptyLock(lock), lock)};
 }
@@ -119,7 +151,7 @@ function lockOf(
   {lock: previous, store, session, resolved, selection}: Run,
   entries: Entries,
   epoch: number,
-  basePackages: readonly string[] | undefined,
+  baseTools: LockedTools | undefined,
 ): Promise<Lock> {
   return makeLock({
     store,
@@ -128,12 +160,13 @@ function lockOf(
     epoch,
     from: resolved.components.base_image.from,
     architecture: session.engine.architecture,
-    basePackages,
+    baseTools,
     previous,
   });
 }
 
-async function writeLock(file: string, lock: Lock): Promise<void> {
+/** Writes a lock file, in one piece. */
+export async function writeLock(file: string, lock: Lock): Promise<void> {
   // A reader sees the old lock or the new one, never a half.
   await writeFile(`${file}.partial`, renderLock(lock));
   await rename(`${file}.partial`, file);
@@ -141,5 +174,5 @@ async function writeLock(file: string, lock: Lock): Promise<void> {
 
 /** A lock that says nothing yet, to compare a first one with. */
 function emptyLock({source_date_epoch: epoch, base_image: {from}}: Lock): Lock {
-  return {format: 1, source_date_epoch: epoch, base_image: {from, packages: {}}, components: {}};
+  return {format: 2, source_date_epoch: epoch, base_image: {from, architectures: {}}, components: {}};
 }

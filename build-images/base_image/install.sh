@@ -35,6 +35,9 @@ cp -R "$here"/lib/. /usr/lib/hypriotkit/
 chmod 0755 /usr/lib/hypriotkit /usr/lib/hypriotkit/*
 
 apt-get update
+# The pinned image is older than the archive; what is in it is to be what the archive has, so that the
+# origin of every package can be recorded.
+apt-get dist-upgrade -y
 apt-get install -y \
 	ca-certificates cpio dosfstools e2fsprogs fdisk kmod libarchive13t64 mmdebstrap \
 	mtools openssh-client openssl passwd perl pigz qemu-user systemd udev unzip xz-utils zip zstd
@@ -56,9 +59,8 @@ find /usr/bin -name 'qemu-*' ! -name qemu-aarch64 ! -name qemu-arm ! -name qemu-
 . /usr/lib/hypriotkit/common.sh
 archive_date >/usr/share/hypriotkit/archive-date
 
+# What the tools of this image are: part of the identity of every step, and of the lock.
+/usr/lib/hypriotkit/record-packages.sh
+
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache
-
-# What the tools of this image are, as one sorted list: part of the identity of every step.
-LC_ALL=C dpkg-query --show --showformat '${Package}:${Architecture}=${Version}\n' |
-	LC_ALL=C sort >/usr/share/hypriotkit/packages

@@ -3,6 +3,7 @@ import type {Step} from '../../api/components/step.ts';
 import {ensureSessionVolume, openPackageSession} from '../../api/engine/open-session.ts';
 import {sweepVolume} from '../../api/engine/stale-runs.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
 import {ChildRun} from './cli.ts';
 import {containersOf, removeTestThings, runningStep, testBaseImage, until} from './engine.ts';
@@ -142,7 +143,12 @@ describe('two runs on one volume', () => {
       await start();
       return containers;
     };
-    await sweepVolume(session, store, new PackageCache(session.packageHost));
+    await sweepVolume(
+      session,
+      store,
+      new PackageCache(session.packageHost),
+      new ImageCache(session.packageHost),
+    );
 
     expect(await listFolders()).toHaveLength(1);
     await rig.release('slow');

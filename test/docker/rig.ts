@@ -6,6 +6,7 @@ import type {PipelineEvent} from '../../api/events/event.ts';
 import type {StepFailure} from '../../api/events/step-failure.ts';
 import {Executor} from '../../api/pipeline/executor.ts';
 import {planSteps} from '../../api/pipeline/plan-steps.ts';
+import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
@@ -179,7 +180,9 @@ async function runSteps(
     };
     await removeStaleRuns(session);
     const plan = await planSteps(steps, store, context);
-    if (plan.some(({action}) => action === 'run')) await sweepVolume(session, store, packages);
+    if (plan.some(({action}) => action === 'run')) {
+      await sweepVolume(session, store, packages, new ImageCache(session.packageHost));
+    }
     const reasons = new Map(plan.map((planned) => [planned.step, planned.reasons]));
     const executor = new Executor(steps, options.jobs ?? 2, {
       context,

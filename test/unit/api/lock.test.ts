@@ -18,6 +18,8 @@ function withConfig<K extends keyof typeof configs>(name: K, changes: Partial<(t
 const listOf = (step: string) =>
   `${step.replace(/[._]/g, '-')}\t1.0\tarm64\t${'a'.repeat(64)}\t7\tpool/x.deb\n`;
 
+const apt = (architecture: string) => ({name: 'apt', version: '1', architecture, sha256: 'a'.repeat(64)});
+
 /** The lock of a build with the default configuration. */
 async function lockOf(previous?: Lock, selected: readonly Step[] = steps): Promise<Lock> {
   const entries = new Map(
@@ -26,7 +28,12 @@ async function lockOf(previous?: Lock, selected: readonly Step[] = steps): Promi
   const store = {
     readText: (entry: StoreEntry) => Promise.resolve(listOf(entry.step)),
   } as unknown as ArtifactStore;
-  const base = {from: 'debian', architecture: 'amd64', basePackages: ['apt:amd64=1'], epoch: 1_795_054_374};
+  const base = {
+    from: 'debian',
+    architecture: 'amd64',
+    baseTools: {packages: [apt('amd64')]},
+    epoch: 1_795_054_374,
+  };
   return makeLock({store, steps: selected, entries, previous, ...base});
 }
 
@@ -91,8 +98,9 @@ describe('lockedLists', () => {
 describe('makeLock', () => {
   it('keeps what other builds have locked', async () => {
     const previous = await lockOf();
-    const arm = {...previous.base_image.packages, arm64: ['apt:arm64=1']};
-    const both = {...previous, base_image: {...previous.base_image, packages: arm}};
+    const arm = {...previous.base_image.architectures, arm64: {packages: [apt('arm64')]}};
+    const boot = {architectures: {amd64: {packages: [apt('amd64')]}}};
+    const both = {...previous, base_image: {...previous.base_image, architectures: arm}, boot};
     const kernel = steps.filter((step) => step.component === 'rpi_kernel');
     expect(await lockOf(both, kernel)).toEqual(both);
   });

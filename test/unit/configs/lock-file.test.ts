@@ -4,15 +4,18 @@ import {join} from 'node:path';
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
 import {ConfigError, formatConfigIssue} from '../../../configs/config-error.ts';
+import {diffLocks} from '../../../configs/diff-locks.ts';
 import {
-  diffLocks,
   parseLock,
   parsePackageList,
+  parseToolList,
   readLock,
   renderLock,
   renderPackageList,
+  renderToolList,
   type Lock,
   type LockedPackage,
+  type LockedTools,
 } from '../../../configs/lock-file.ts';
 import {SourceText} from '../../../configs/source-text.ts';
 
@@ -30,11 +33,19 @@ function deb(name: string, version: string, digit = 'a'): LockedPackage {
   };
 }
 
+/** An image with apt, made of `content`. */
+function tools(version: string, content = 'c'): LockedTools {
+  return {
+    image: {content: content.repeat(64), sha256: 'd'.repeat(64), size: 7},
+    packages: [{name: 'apt', version, architecture: 'amd64', sha256: 'b'.repeat(64)}],
+  };
+}
+
 function lockOf(packages: LockedPackage[], changes: Partial<Lock> = {}): Lock {
   return {
-    format: 1,
+    format: 2,
     source_date_epoch: 1_795_054_374,
-    base_image: {from: 'debian@sha256:00', packages: {amd64: ['apt:amd64=3.0.4']}},
+    base_image: {from: 'debian@sha256:00', architectures: {amd64: tools('3.0.4')}},
     components: {root_fs: {request: {SUITE: 'trixie'}, packages}},
     ...changes,
   };
@@ -85,7 +96,7 @@ describe('renderLock', () => {
   });
 
   it('can be empty', () => {
-    const lock = lockOf([], {base_image: {from: '', packages: {}}, components: {}});
+    const lock = lockOf([], {base_image: {from: '', architectures: {}}, components: {}});
     expect(parse(renderLock(lock))).toEqual(lock);
   });
 });
@@ -132,9 +143,17 @@ describe('parseLock', () => {
       'components.root_fs.packages.0 has no field "run"',
     ],
     ['the component', '"root_fs": ', '"../x": ', '"../x" must be the name of a component'],
-    ['the format', '"format": 1', '"format": 2', 'format must be 1: another format needs another version'],
+    [
+      'the format',
+      '"format": 2',
+      '"format": 1',
+      'format must be 2: another format needs the hypriotkit that wrote it',
+    ],
     ['the date', '1795054374', '12', 'source_date_epoch is wrong'],
-    ['a base package', 'apt:amd64=3.0.4', 'apt 3.0.4', 'base_image.packages.amd64.0 must be a package as'],
+    ['a tool', '"3.0.4"', '"3 0 4"', 'base_image.architectures.amd64.packages.0.version must be the version'],
+    ['a tool', '"b'.padEnd(66, 'b'), '"b', 'base_image.architectures.amd64.packages.0.sha256 must be'],
+    ['an image', '"c'.padEnd(66, 'c'), '"../c', 'base_image.architectures.amd64.image.content must be'],
+    ['an image', '"d'.padEnd(66, 'd'), '"../d', 'base_image.architectures.amd64.image.sha256 must be'],
   ])('refuses %s when it is hostile: %s → %s', (_what, from, to, problem) => {
     const problems = problemsOf(changed(from, to));
     expect(problems.length).toBeGreaterThan(0);
@@ -163,7 +182,7 @@ describe('parseLock', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 
-  it.each(['', ' ', '{', '[]', 'null', '[[[', '{"format": 1}', '<<<<<<< HEAD\n{}'])(
+  it.each(['', ' ', '{', '[]', 'null', '[[[', '{"format": 2}', '<<<<<<< HEAD\n{}'])(
     'refuses %j with a position and without a crash',
     (text) => {
       const problems = problemsOf(text.slice(0, 200_000));
@@ -196,6 +215,26 @@ describe('readLock', () => {
   });
 });
 
+describe('a list of tools', () => {
+  it('is read back, sorted, with and without a digest', () => {
+    const [known] = tools('3.0.4').packages;
+    if (known === undefined) throw new Error('no package');
+    const own = {name: 'aaa', version: '1:1', architecture: 'all'};
+    const text = `aaa\t1:1\tall\t\napt\t3.0.4\tamd64\t${'b'.repeat(64)}\n`;
+    expect(renderToolList([known, own])).toBe(text);
+    expect(parseToolList(text)).toEqual([own, known]);
+    const lock = lockOf([], {base_image: {from: '', architectures: {amd64: {packages: [own, known]}}}});
+    expect(parse(renderLock(lock))).toEqual(lock);
+    expect(parse(renderLock({...lock, boot: {architectures: {amd64: tools('1')}}})).boot).toEqual({
+      architectures: {amd64: tools('1')},
+    });
+  });
+
+  it.each(['apt', 'apt\t1', 'apt\t1;\tamd64\t', 'apt\t1\tamd64\tabc'])('cannot have the line %j', (line) => {
+    expect(() => parseToolList(line)).toThrow();
+  });
+});
+
 describe('a list of packages', () => {
   it('is read back as what was written, sorted', () => {
     expect(parsePackageList(renderPackageList([vim, sudo]))).toEqual([sudo, vim]);
@@ -225,11 +264,16 @@ describe('diffLocks', () => {
   });
 
   it('compares the base image, and does not mind an engine of another architecture', () => {
-    const base = (packages: Record<string, string[]>) =>
-      lockOf([], {base_image: {from: 'debian@sha256:00', packages}});
-    expect(
-      diffLocks(base({amd64: ['apt:amd64=1']}), base({amd64: ['apt:amd64=2'], arm64: ['apt:arm64=2']})),
-    ).toEqual(['base_image: apt:amd64 1 → 2']);
+    const base = (architectures: Record<string, LockedTools>) =>
+      lockOf([], {base_image: {from: 'debian@sha256:00', architectures}});
+    expect(diffLocks(base({amd64: tools('1')}), base({amd64: tools('2', 'e'), arm64: tools('2')}))).toEqual([
+      'base_image: apt 1 → 2',
+    ]);
+    expect(diffLocks(base({amd64: tools('1')}), base({amd64: tools('1', 'e')}))).toEqual([
+      'base_image: another image of the same packages',
+    ]);
+    const unkept = {packages: tools('1').packages};
+    expect(diffLocks(base({amd64: unkept}), base({amd64: tools('1')}))).toEqual([]);
   });
 
   it('is empty for the same', () => {
