@@ -1,20 +1,22 @@
-import {join} from 'node:path';
 import {loadConfigs} from '../../configs/load-config.ts';
 import {isPasswordHash} from '../../configs/fields.ts';
+import {readLock, type Lock} from '../../configs/lock-file.ts';
 import type {Configs} from '../../configs/schema.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import {ImageCache} from '../../volumes/image-cache.ts';
 import type {DockerContainer} from '../docker/containers.ts';
-import {ImageOperationError} from '../docker/images.ts';
-import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
-import {builtinBuildImages, ensureBuildImage} from '../engine/build-image.ts';
-import {ensureSessionVolume, openSession} from '../engine/open-session.ts';
+import {ensureBaseImage} from '../engine/base-image.ts';
+import {ensureSessionVolume, openPackageSession} from '../engine/open-session.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {BootAssertion, BootOptions, BootResult} from '../options.ts';
 import {configLocation} from '../pipeline/config-location.ts';
+import {lockLocation} from '../pipeline/lock.ts';
+import {writeLock} from '../pipeline/run-lock.ts';
 import {check, defaultAssertions, userAssertion, type Assertion} from './assertions.ts';
+import {ensureEmulator, keepEmulator} from './emulator.ts';
 import {locateImage, type LocatedImage} from './find-image.ts';
 import {ConsoleError, SerialConsole} from './serial-console.ts';
 import {SerialShell} from './shell.ts';
@@ -35,14 +37,19 @@ const bootStep = 'boot';
  */
 export async function bootImage(options: BootOptions = {}): Promise<BootResult> {
   const emit = options.onEvent ?? (() => undefined);
-  const {components: configs} = await loadConfigs(configLocation(options));
+  const resolved = await loadConfigs(configLocation(options));
+  const {components: configs} = resolved;
+  const lockFile = lockLocation(resolved, options);
+  const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   const credentials = bootCredentials(options, configs);
   const assertions = [
     ...defaultAssertions(configs.root_fs.hostname),
     ...(options.assertions ?? []).map(userAssertion),
   ];
-  const session = await openSession(options);
+  const session = await openPackageSession(options);
   const progress = (message: string) => emit({type: 'step-progress', step: bootStep, message});
+  const output = (line: string) => emit(bootOutput(line));
+  const warn = (message: string) => emit({type: 'notice', level: 'warning', message});
   const startedMs = Date.now();
   let failed = true;
   try {
@@ -50,18 +57,25 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
     emit({type: 'step-started', step: bootStep, description: 'emulated Raspberry Pi 3', reasons: []});
     const baseImage = await ensureBaseImage(
       session,
-      {configs},
+      {configs, locked: lock?.base_image.architectures[session.engine.architecture]},
       progress,
-      (line) => emit(bootOutput(line)),
+      output,
       options.signal,
+      new ImageCache(session.packageHost),
     );
     session.useBaseImage(baseImage.reference);
     await removeStaleRuns(session);
     const store = new ArtifactStore(session);
-    const emulator = await ensureEmulator(session, baseImage, emit, options.signal);
+    const locked = lock?.boot?.architectures[session.engine.architecture];
+    const report = {progress, output, warn};
+    const emulator = await ensureEmulator(session, baseImage, locked, report, options.signal);
+    if (lock !== undefined && lockFile !== undefined && emulator.isNew) {
+      progress('keeping the emulator for the lock');
+      await lockEmulator(session, lock, lockFile, emulator.reference);
+    }
     const image = await locateImage(session, store, {image: options.image, target: options.target}, progress);
     try {
-      const boot = new Boot(session, image, emulator, options, credentials, emit);
+      const boot = new Boot(session, image, emulator.reference, options, credentials, emit);
       const result = await boot.run(assertions);
       failed = false;
       emit({
@@ -99,31 +113,19 @@ function bootCredentials(options: BootOptions, configs: Configs): {username: str
   return {username, password};
 }
 
-async function ensureEmulator(
+/** Puts the emulator into a lock, for engines like this one. */
+async function lockEmulator(
   session: EngineSession,
-  base: BaseImage,
-  emit: (event: PipelineEvent) => void,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  emit({type: 'step-progress', step: bootStep, message: 'preparing the emulator'});
-  try {
-    return await ensureBuildImage(session, {
-      folder: join(builtinBuildImages(), 'boot'),
-      base,
-      onLine: (line) => emit(bootOutput(line)),
-      signal,
-    });
-  } catch (error) {
-    if (!(error instanceof ImageOperationError)) throw error;
-    throw new PipelineError(
-      'IMAGE_BUILD_FAILED',
-      `the image with the emulator cannot be built: ${error.message}`,
-      {
-        hint: 'Its containers must reach a Debian mirror: check the network of the engine.',
-        cause: error,
-      },
-    );
-  }
+  lock: Lock,
+  file: string,
+  emulator: string,
+): Promise<void> {
+  const {architecture} = session.engine;
+  const tools = await keepEmulator(session, emulator);
+  await writeLock(file, {
+    ...lock,
+    boot: {architectures: {...lock.boot?.architectures, [architecture]: tools}},
+  });
 }
 
 /** One emulated machine, from power-on to the last assertion. */

@@ -6,6 +6,7 @@ import {
   configOption,
   given,
   jsonLinesOption,
+  packageVolumeOption,
   parsePositiveInteger,
   targetOption,
   verbosityOption,
@@ -24,6 +25,7 @@ export const bootCommand = (context: CliContext) =>
     .addOption(targetOption())
     .addOption(configOption())
     .addOption(volumeOption())
+    .addOption(packageVolumeOption())
     .option(
       '-a, --assert <command>',
       'a command that must succeed in the booted system (repeatable)',
