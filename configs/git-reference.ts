@@ -4,8 +4,8 @@ export interface GitReference {
   readonly repository: string;
   /** Branch, tag or full commit id; `HEAD`, which is the default, is the repository's default branch. */
   readonly ref: string;
-  /** Folder inside the repository, without slashes at its ends; empty for the root. */
-  readonly folder: string;
+  /** Folder inside the repository, without slashes at its ends; empty for the root. Undefined when none is named. */
+  readonly folder: string | undefined;
 }
 
 const reference = /^(?<repository>[^#\s]+)(?:#(?<ref>[^:\s]*)(?::(?<folder>\S*))?)?$/;
@@ -25,12 +25,16 @@ const ref = /^[A-Za-z0-9](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?$/;
 export function parseGitReference(text: string): GitReference | undefined {
   const found = reference.exec(text)?.groups;
   if (found === undefined) return undefined;
-  const {repository: address = '', ref: name = '', folder = ''} = found;
+  const {repository: address = '', ref: name = '', folder} = found;
   if (!isGitRepository(address)) return undefined;
   if (name !== '' && !isGitRef(name)) return undefined;
-  const parts = folder.split('/').filter((part) => part !== '' && part !== '.');
+  const parts = folder?.split('/').filter((part) => part !== '' && part !== '.') ?? [];
   if (parts.includes('..') || parts.some((part) => /[^\w.+@ -]/.test(part))) return undefined;
-  return {repository: address, ref: name === '' ? 'HEAD' : name, folder: parts.join('/')};
+  return {
+    repository: address,
+    ref: name === '' ? 'HEAD' : name,
+    folder: folder === undefined ? undefined : parts.join('/'),
+  };
 }
 
 /** Whether `text` is an address that git can clone from. */

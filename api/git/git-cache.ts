@@ -3,17 +3,20 @@ import {mkdir} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
 import {lock} from 'proper-lockfile';
-import {simpleGit, type SimpleGit} from 'simple-git';
+import {GitError, simpleGit, type SimpleGit} from 'simple-git';
 import {isCommitId} from '../../configs/git-reference.ts';
 import {PipelineError} from '../errors.ts';
+import {gitEnvironment, gitVariables} from './git-environment.ts';
 import {gitError, withoutPassword} from './git-error.ts';
 
-/** A commit of a repository: always the same files. */
-export interface GitCommit {
+/** A folder of a commit: always the same files. */
+export interface GitFolder {
   readonly repository: string;
   /** The name that it was found by; asked for where a server hands out no commits by id. */
   readonly ref: string;
   readonly commit: string;
+  /** Empty for all of it. */
+  readonly folder: string;
 }
 
 export interface FetchOptions {
@@ -81,12 +84,12 @@ export class GitCache {
   }
 
   /**
-   * Brings a commit with all its files into the cache. Runs that want the same repository wait for each other.
+   * Brings a commit and the files of the folder into the cache. Runs that want the same repository wait for each other.
    *
    * @returns path of the bare repository that has it.
    * @throws PipelineError `SOURCE_UNAVAILABLE`
    */
-  async fetch(source: GitCommit, options: FetchOptions = {}): Promise<string> {
+  async fetch(source: GitFolder, options: FetchOptions = {}): Promise<string> {
     const folder = join(
       this.#folder,
       createHash('sha256').update(source.repository).digest('hex').slice(0, 32),
@@ -100,15 +103,16 @@ export class GitCache {
     try {
       const git = this.#git(folder, options.signal, options.onProgress);
       await git.raw('init', '--quiet', '--bare');
-      if (await hasCommit(git, source.commit)) return folder;
+      if (await isComplete(git, source)) return folder;
       options.onProgress?.(`fetching ${withoutPassword(source.repository)}`);
       await fetchTree(git, source);
+      await checkFolder(git, source);
       await fetchFiles(git, source, options);
       // The mark of completeness: only now is nothing missing.
-      await git.raw('update-ref', completeRef(source.commit), source.commit);
+      await git.raw('update-ref', completeRef(source), source.commit);
       return folder;
     } catch (error) {
-      throw options.signal?.aborted || error instanceof PipelineError
+      throw options.signal?.aborted || !(error instanceof GitError)
         ? error
         : gitError(source.repository, 'fetching', error);
     } finally {
@@ -117,34 +121,27 @@ export class GitCache {
   }
 
   /**
-   * Writes the files of a fetched commit as a tar: sorted, owned by root, dated with the commit.
+   * Writes the files of a folder as a tar, without the folder's name: sorted, owned by root, dated with the commit.
    *
-   * @param folder Only what lies below it, without its name.
    * @throws PipelineError `SOURCE_UNAVAILABLE` when the commit has no such folder.
    */
-  async archive(source: GitCommit, folder: string, file: string, options: FetchOptions = {}): Promise<void> {
+  async archive(source: GitFolder, file: string, options: FetchOptions = {}): Promise<void> {
     const git = this.#git(await this.fetch(source, options), options.signal);
-    const tree = folder === '' ? source.commit : `${source.commit}:${folder}`;
-    const kind = await git.raw('cat-file', '-t', tree).catch(() => 'nothing');
-    if (!['tree', 'commit'].includes(kind.trim())) {
-      throw new PipelineError(
-        'SOURCE_UNAVAILABLE',
-        `${withoutPassword(source.repository)} has no folder "${folder}" at ${source.ref} (${source.commit.slice(0, 12)})`,
-      );
-    }
+    // A tree has no date, and git archive would take the present: a commit of the folder alone has that of the whole.
     const epoch = (await git.raw('show', '--no-patch', '--format=%ct', source.commit)).trim();
-    await git
-      .raw('archive', '--format=tar', `--mtime=@${epoch}`, `--output=${file}`, tree)
-      .catch(async (error: unknown) => {
-        // Git before 2.40 has no --mtime, and dates the files of a folder with the present time.
-        if (!/unknown option .mtime/.test(String(error))) throw error;
-        await git.raw('archive', '--format=tar', `--output=${file}`, folder === '' ? source.commit : tree);
-      });
+    const dates = {GIT_AUTHOR_DATE: `@${epoch} +0000`, GIT_COMMITTER_DATE: `@${epoch} +0000`};
+    const commit =
+      source.folder === ''
+        ? source.commit
+        : await git.env(gitEnvironment(dates)).raw('commit-tree', '-m', source.folder, treeOf(source));
+    await git.raw('archive', '--format=tar', `--output=${file}`, commit.trim());
   }
 
   /** @param folder A bare repository; without one, for commands that need none. */
   #git(folder: string | undefined, signal?: AbortSignal, onProgress?: (message: string) => void): SimpleGit {
     return simpleGit({
+      allowEnvironment: gitVariables,
+      unsafe: {allowUnsafeSshCommand: true, allowUnsafeAskPass: true, allowUnsafeGitProxy: true},
       ...(folder !== undefined && {baseDir: folder}),
       ...(signal !== undefined && {abort: signal}),
       timeout: {block: silenceMs},
@@ -152,6 +149,8 @@ export class GitCache {
         'tar.umask=0022',
         'core.autocrlf=false',
         'gc.auto=0',
+        'user.name=hypriotkit',
+        'user.email=',
         // Objects are taken as they are asked for; what this cache has is no common history.
         'fetch.negotiationAlgorithm=noop',
       ],
@@ -159,20 +158,36 @@ export class GitCache {
         progress: ({stage, progress}: {stage: string; progress: number}) =>
           onProgress(`fetching: ${stage} ${progress}%`),
       }),
-    });
+    }).env(gitEnvironment());
   }
 }
 
-function completeRef(commit: string): string {
-  return `refs/hypriotkit/${commit}`;
+function completeRef({commit, folder}: GitFolder): string {
+  return `refs/hypriotkit/${commit}-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`;
 }
 
-async function hasCommit(git: SimpleGit, commit: string): Promise<boolean> {
-  return (await git.raw('for-each-ref', completeRef(commit))).trim() !== '';
+async function isComplete(git: SimpleGit, source: GitFolder): Promise<boolean> {
+  return (await git.raw('for-each-ref', completeRef(source))).trim() !== '';
+}
+
+/** What git calls the folder. */
+function treeOf({commit, folder}: GitFolder): string {
+  return folder === '' ? commit : `${commit}:${folder}`;
+}
+
+/** @throws PipelineError `SOURCE_UNAVAILABLE` when the commit has no such folder. */
+async function checkFolder(git: SimpleGit, source: GitFolder): Promise<void> {
+  const kind = await git.raw('cat-file', '-t', treeOf(source)).catch(() => 'nothing');
+  if (['tree', 'commit'].includes(kind.trim())) return;
+  const {repository, ref, commit, folder} = source;
+  throw new PipelineError(
+    'SOURCE_UNAVAILABLE',
+    `${withoutPassword(repository)} has no folder "${folder}" at ${ref} (${commit.slice(0, 12)})`,
+  );
 }
 
 /** Gets the commit and its folders, and its files too where the server cannot leave them out. */
-async function fetchTree(git: SimpleGit, {repository, ref, commit}: GitCommit): Promise<void> {
+async function fetchTree(git: SimpleGit, {repository, ref, commit}: GitFolder): Promise<void> {
   await git.raw('config', 'remote.origin.url', repository);
   await git.raw('config', 'remote.origin.promisor', 'true');
   await git.raw('config', 'remote.origin.partialclonefilter', 'blob:none');
@@ -201,10 +216,10 @@ async function fetchTree(git: SimpleGit, {repository, ref, commit}: GitCommit): 
 /** Gets the files that are still missing, a batch at a time. */
 async function fetchFiles(
   git: SimpleGit,
-  {commit}: GitCommit,
+  source: GitFolder,
   {onProgress, signal}: FetchOptions,
 ): Promise<void> {
-  const missing = (await git.raw('rev-list', '--objects', '--missing=print', '--max-count=1', commit))
+  const missing = (await git.raw('rev-list', '--objects', '--missing=print', treeOf(source)))
     .split('\n')
     .filter((line) => line.startsWith('?'))
     .map((line) => line.slice(1));

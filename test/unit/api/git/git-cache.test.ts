@@ -1,8 +1,9 @@
+import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {afterEach, beforeEach, describe, expect, it} from 'vitest';
+import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {GitCache} from '../../../../api/git/git-cache.ts';
 import {readTarFiles} from '../../../../api/docker/tar.ts';
 import {Readable} from 'node:stream';
@@ -29,7 +30,7 @@ async function archived(
   url = repository.url,
 ): Promise<ReadonlyMap<string, Buffer>> {
   const file = join(scratch, 'source.tar');
-  await cache.archive({repository: url, ref: 'main', commit}, folder, file);
+  await cache.archive({repository: url, ref: 'main', commit, folder}, file);
   return readTarFiles(Readable.from([readFileSync(file)]));
 }
 
@@ -93,10 +94,27 @@ describe('archive', () => {
     expect(await digest()).toBe(first);
   });
 
-  it('takes a single folder', async () => {
+  it('takes a single folder, dated with the commit', async () => {
     const commit = repository.commit({'images/root/Dockerfile': 'FROM x', README: 'no'});
     const files = await archived(commit, 'images/root');
     expect([...files.keys()]).toEqual(['Dockerfile']);
+    const dates = execFileSync('tar', ['--utc', '-tvf', join(scratch, 'source.tar')], {encoding: 'utf8'});
+    expect(dates).toContain('2026-01-02 03:04 Dockerfile');
+  });
+
+  it('fetches nothing but the folder that is asked for', async () => {
+    const commit = repository.commit({'small/file': 'x', 'large/file': 'y'.repeat(5000)});
+    const server = await GitServer.start(repository);
+    try {
+      const bare = await cache.fetch({repository: server.url, ref: 'main', commit, folder: 'small'});
+      const missing = execFileSync('git', ['rev-list', '--objects', '--missing=print', commit], {
+        cwd: bare,
+        encoding: 'utf8',
+      });
+      expect(missing.match(/^\?/gm)).toHaveLength(1);
+    } finally {
+      await server.stop();
+    }
   });
 
   it('says which folder is missing', async () => {
@@ -105,6 +123,17 @@ describe('archive', () => {
       code: 'SOURCE_UNAVAILABLE',
       message: expect.stringContaining('has no folder "images"') as string,
     });
+  });
+
+  it('minds no repository that the caller stands in, as in a git hook', async () => {
+    const commit = repository.commit({README: 'one'});
+    vi.stubEnv('GIT_DIR', join(scratch, 'elsewhere'));
+    vi.stubEnv('EDITOR', 'vi');
+    try {
+      expect((await archived(commit)).get('README')?.toString()).toBe('one');
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('needs the repository no more once it has the commit', async () => {
@@ -128,7 +157,7 @@ describe('a connection that breaks', () => {
     try {
       const fetch = (messages: string[]) =>
         cache.fetch(
-          {repository: server.url, ref: 'main', commit},
+          {repository: server.url, ref: 'main', commit, folder: ''},
           {onProgress: (message) => messages.push(message)},
         );
       server.cutAfter(1_000_000);
