@@ -49,6 +49,17 @@ export const LockedComponent = z.strictObject({
 
 export type LockedComponent = Readonly<z.infer<typeof LockedComponent>>;
 
+export const LockedSource = z.strictObject({
+  /** As in the configuration, without user and password. */
+  repository: z.string().max(2048),
+  /** What was asked for: a branch, a tag or a commit. */
+  ref: z.string().max(255),
+  commit: text(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'a whole commit id'),
+});
+
+/** The commit of a git repository. */
+export type LockedSource = Readonly<z.infer<typeof LockedSource>>;
+
 export const Lock = z.strictObject({
   format: z.literal(lockFormat, `must be ${lockFormat}: another format needs another version of hypriotkit`),
   /** Date of the package archive, in seconds since 1970: every time stamp in what is built. */
@@ -67,6 +78,10 @@ export const Lock = z.strictObject({
       ),
     ),
   }),
+  /** By the field of the configuration that names the repository; left out when there is none. */
+  sources: z
+    .record(text(/^[a-z][a-z0-9_]{0,63}\.[a-z0-9_]{1,63}$/, 'the name of a field'), LockedSource)
+    .optional(),
   /** By component. */
   components: z.record(text(/^[a-z][a-z0-9_]{0,63}$/, 'the name of a component'), LockedComponent),
 });
@@ -157,6 +172,9 @@ export function renderLock(lock: Lock): string {
       ] as const;
       return [name, object(fields, '    ')] as const;
     });
+  const sources = Object.entries(lock.sources ?? {})
+    .sort(byKey)
+    .map(([field, source]) => [field, renderLine(source)] as const);
   const fields = [
     ['format', String(lock.format)],
     ['source_date_epoch', String(lock.source_date_epoch)],
@@ -170,13 +188,17 @@ export function renderLock(lock: Lock): string {
         '  ',
       ),
     ],
+    ...(sources.length === 0 ? [] : [['sources', object(sources, '  ')] as const]),
     ['components', object(locked, '  ')],
   ] as const;
   return `${object(fields, '')}\n`;
 }
 
 function renderPackage({name, version, architecture, sha256, size, path}: LockedPackage): string {
-  const fields = {name, version, architecture, sha256, size, path};
+  return renderLine({name, version, architecture, sha256, size, path});
+}
+
+function renderLine(fields: object): string {
   const inner = Object.entries(fields).map(([key, value]) => `${quoteJson(key)}: ${JSON.stringify(value)}`);
   return `{${inner.join(', ')}}`;
 }
@@ -230,6 +252,9 @@ export function diffLocks(before: Lock, now: Lock): string[] {
     // An engine of another architecture adds its own; it changes nothing.
     if (old !== undefined && current !== undefined) lines.push(...diffBasePackages(old, current));
   }
+  for (const field of sortedUnion(before.sources ?? {}, now.sources ?? {})) {
+    lines.push(...diffSource(field, before.sources?.[field], now.sources?.[field]));
+  }
   for (const component of sortedUnion(before.components, now.components)) {
     const old = before.components[component];
     const current = now.components[component];
@@ -239,6 +264,22 @@ export function diffLocks(before: Lock, now: Lock): string[] {
     else lines.push(...diffPackages(old.packages, current.packages).map((line) => `${component}: ${line}`));
   }
   return lines;
+}
+
+function diffSource(
+  field: string,
+  before: LockedSource | undefined,
+  now: LockedSource | undefined,
+): string[] {
+  const show = ({repository, ref, commit}: LockedSource) => `${repository}#${ref} ${commit.slice(0, 12)}`;
+  if (now === undefined) return [`${field}: no longer locked`];
+  if (before === undefined) return [`${field}: ${show(now)}, new in the lock`];
+  if (before.repository === now.repository && before.ref === now.ref) {
+    return before.commit === now.commit
+      ? []
+      : [`${field}: ${now.ref} ${before.commit.slice(0, 12)} → ${now.commit.slice(0, 12)}`];
+  }
+  return [`${field}: ${show(before)} → ${show(now)}`];
 }
 
 /** The same for two lists of `name:architecture=version`. */

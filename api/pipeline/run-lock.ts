@@ -129,6 +129,7 @@ function lockOf(
     from: resolved.components.base_image.from,
     architecture: session.engine.architecture,
     basePackages,
+    pins: resolved.pins,
     previous,
   });
 }

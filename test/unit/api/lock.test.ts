@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest';
+import {noPins} from '../../../api/components/pins.ts';
 import {allSteps} from '../../../api/components/components.ts';
 import type {Step} from '../../../api/components/step.ts';
 import {lockedLists, lockLocation, makeLock} from '../../../api/pipeline/lock.ts';
@@ -26,7 +27,13 @@ async function lockOf(previous?: Lock, selected: readonly Step[] = steps): Promi
   const store = {
     readText: (entry: StoreEntry) => Promise.resolve(listOf(entry.step)),
   } as unknown as ArtifactStore;
-  const base = {from: 'debian', architecture: 'amd64', basePackages: ['apt:amd64=1'], epoch: 1_795_054_374};
+  const base = {
+    pins: noPins,
+    from: 'debian',
+    architecture: 'amd64',
+    basePackages: ['apt:amd64=1'],
+    epoch: 1_795_054_374,
+  };
   return makeLock({store, steps: selected, entries, previous, ...base});
 }
 
