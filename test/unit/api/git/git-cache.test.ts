@@ -7,7 +7,7 @@ import {afterEach, beforeEach, describe, expect, it, vi} from 'vitest';
 import {GitCache} from '../../../../api/git/git-cache.ts';
 import {readTarFiles} from '../../../../api/docker/tar.ts';
 import {Readable} from 'node:stream';
-import {GitServer, ScratchRepository} from './git-server.ts';
+import {GitServer, ScratchRepository} from '../../../git/scratch-repository.ts';
 
 let scratch: string;
 let repository: ScratchRepository;
