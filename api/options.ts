@@ -43,6 +43,8 @@ export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptio
   readonly components?: readonly string[];
   /** False: never register an emulator with the engine's kernel, fail where one is needed; default true. */
   readonly registerBinfmt?: boolean;
+  /** Components whose `repo` may run its container with all privileges of the engine's machine; no other ever does. */
+  readonly allowPrivileged?: readonly string[];
   /** Build exactly what `hypriotkit.lock` says, or fail and say what differs. */
   readonly locked?: boolean;
   /** As `locked`, and without any network: packages come from the package volume only. */

@@ -1,4 +1,4 @@
-import type {Node} from 'jsonc-parser';
+import {getNodeValue, type Node} from 'jsonc-parser';
 import type {z} from 'zod';
 import {mergeConfigs} from './merge.ts';
 import {findNearestName} from './nearest-name.ts';
@@ -8,10 +8,10 @@ import {isSecretName, mask} from './secrets.ts';
 import type {Problem} from './source-text.ts';
 import {describe, kernelBranchAlias, type UserFile, type WrittenField} from './user-file.ts';
 
-/** The fields that would have an effect only with `source: "git"`. */
+/** The fields that have an effect only with `source: "git"`. */
 const gitOnlyFields: Partial<Record<ComponentName, readonly string[]>> = {
   rpi_bootloader: ['firmware_repo'],
-  rpi_kernel: ['kernel_repo', 'branch', kernelBranchAlias],
+  rpi_kernel: ['kernel_repo', 'branch', kernelBranchAlias, 'defconfig', 'kernel_config', 'ccache'],
 };
 
 /** What the fields of a user's file are worth. */
@@ -28,8 +28,9 @@ export function checkFields(file: UserFile, defaults: Configs): CheckedFields {
   const problems = new Map<Node, Problem>();
   const wrong = new Set<WrittenField>();
   for (const field of file.fields) {
-    if (gitOnlyFields[field.component]?.includes(field.name) && !isDefault(field, defaults)) {
-      problems.set(field.value, withoutEffect(file, field));
+    const problem = repeatsTwin(file, field) ?? withoutEffect(file, field, defaults);
+    if (problem !== undefined) {
+      problems.set(field.value, problem);
       wrong.add(field);
     }
   }
@@ -58,14 +59,22 @@ export function checkFields(file: UserFile, defaults: Configs): CheckedFields {
   return {configs, problems: [...problems.values(), ...broken]};
 }
 
-function withoutEffect(file: UserFile, {component, name, key}: WrittenField): Problem {
+/** The later one of two names for the same field. */
+function repeatsTwin(file: UserFile, {component, name, key}: WrittenField): Problem | undefined {
   const twin = {branch: kernelBranchAlias, [kernelBranchAlias]: 'branch'}[name];
   const other = twin === undefined ? undefined : file.findField(component, twin);
-  const reason =
-    other !== undefined && other.key.offset < key.offset
-      ? `is another name for ${other.name}, which is there too: keep one of them`
-      : 'has an effect only with source: "git", which this version does not build yet: remove it';
-  return {span: key, message: `${component}.${name} ${reason}`};
+  if (other === undefined || other.key.offset > key.offset) return undefined;
+  const message = `is another name for ${other.name}, which is there too: keep one of them`;
+  return {span: key, message: `${component}.${name} ${message}`};
+}
+
+/** A field of one source while the files come from the other. */
+function withoutEffect(file: UserFile, field: WrittenField, defaults: Configs): Problem | undefined {
+  const {component, name, key} = field;
+  if (!gitOnlyFields[component]?.includes(name) || isDefault(field, defaults)) return undefined;
+  if (file.findField(component, 'source')?.value.value === 'git') return undefined;
+  const message = 'has an effect only with source: "git": add that, or remove this';
+  return {span: key, message: `${component}.${name} ${message}`};
 }
 
 function wrongValue({component, name, value}: WrittenField, issue: z.core.$ZodIssue, item?: Node): Problem {
@@ -113,8 +122,8 @@ function expectation(message: string): Pick<Problem, 'expected'> {
   return expected === undefined ? {} : {expected};
 }
 
-/** A copy of the default file is a fine start for one's own, though these fields mean nothing in it yet. */
+/** A copy of the default file is a fine start for one's own, though these fields mean nothing in it. */
 function isDefault(field: WrittenField, defaults: Configs): boolean {
   const fields: Readonly<Record<string, unknown>> = defaults[field.component];
-  return field.value.value === fields[field.name];
+  return JSON.stringify(getNodeValue(field.value)) === JSON.stringify(fields[field.name]);
 }

@@ -1,4 +1,4 @@
-import type {Lock, LockedTool, LockedTools} from './lock-file.ts';
+import type {LockedSource, Lock, LockedTool, LockedTools} from './lock-file.ts';
 
 /** What differs between two locks, one sentence each, for people: what was, and what is now. */
 export function diffLocks(before: Lock, now: Lock): string[] {
@@ -15,6 +15,9 @@ export function diffLocks(before: Lock, now: Lock): string[] {
   lines.push(
     ...diffToolsByArchitecture('boot', before.boot?.architectures ?? {}, now.boot?.architectures ?? {}),
   );
+  for (const field of sortedUnion(before.sources ?? {}, now.sources ?? {})) {
+    lines.push(...diffSource(field, before.sources?.[field], now.sources?.[field]));
+  }
   for (const component of sortedUnion(before.components, now.components)) {
     const old = before.components[component];
     const current = now.components[component];
@@ -24,6 +27,22 @@ export function diffLocks(before: Lock, now: Lock): string[] {
     else lines.push(...diffPackages(old.packages, current.packages).map((line) => `${component}: ${line}`));
   }
   return lines;
+}
+
+function diffSource(
+  field: string,
+  before: LockedSource | undefined,
+  now: LockedSource | undefined,
+): string[] {
+  const show = ({repository, ref, commit}: LockedSource) => `${repository}#${ref} ${commit.slice(0, 12)}`;
+  if (now === undefined) return [`${field}: no longer locked`];
+  if (before === undefined) return [`${field}: ${show(now)}, new in the lock`];
+  if (before.repository === now.repository && before.ref === now.ref) {
+    return before.commit === now.commit
+      ? []
+      : [`${field}: ${now.ref} ${before.commit.slice(0, 12)} → ${now.commit.slice(0, 12)}`];
+  }
+  return [`${field}: ${show(before)} → ${show(now)}`];
 }
 
 function diffToolsByArchitecture(

@@ -1,4 +1,5 @@
 import {z} from 'zod';
+import {isGitRef, isGitRepository, parseGitReference} from './git-reference.ts';
 import {sizePattern} from './size.ts';
 
 // Every message is the rest of a sentence that starts with the field's name: "must be …".
@@ -80,12 +81,54 @@ export function mirror() {
 
 /** The address of a git repository. */
 export function gitRepository() {
-  return text(/^(?:https?|ssh|git):\/\/[!-~]+$/, 'the address of a git repository', longest.url);
+  return text(/^\S+$/, 'the address of a git repository (https, ssh, git or file)', longest.url).refine(
+    isGitRepository,
+    'must be the address of a git repository (https, ssh, git or file)',
+  );
 }
 
-/** A git branch or tag, in the part of git's own rules (check-ref-format) that people use. */
+/** A folder of a git repository: `<url>[#<ref>[:<folder>]]`. */
+export function gitFolder() {
+  const error =
+    'must be the address of a git repository, with #branch or #branch:folder behind it where wanted';
+  return text(/^\S+$/, error.slice('must be '.length), longest.url).refine(
+    (value) => parseGitReference(value) !== undefined,
+    error,
+  );
+}
+
+/** Where a build image comes from. */
+export function buildImageSource() {
+  const error =
+    'must be "builtin" or the address of a git repository, with #branch or #branch:folder behind it where wanted';
+  return text(/^\S+$/, error.slice('must be '.length), longest.url).refine(
+    (value) => value === 'builtin' || parseGitReference(value) !== undefined,
+    error,
+  );
+}
+
+/** A git branch, tag or commit id, in the part of git's own rules (check-ref-format) that people use. */
 export function gitRef() {
-  return text(/^[A-Za-z0-9](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?$/, 'the name of a git branch');
+  return text(/^\S+$/, 'the name of a git branch').refine(isGitRef, 'must be the name of a git branch');
+}
+
+/** The name of a default configuration of the kernel. */
+export function defconfig() {
+  return text(
+    /^[A-Za-z0-9_][A-Za-z0-9_.-]*_defconfig$/,
+    'the name of a kernel configuration (such as "bcm2711_defconfig")',
+    128,
+  );
+}
+
+/** Lines of a kernel configuration. */
+export function kernelOptions() {
+  const line = text(
+    /^(?:CONFIG_[A-Za-z0-9_]+=(?:[ymn]|-?[0-9]+|0x[0-9A-Fa-f]+|"[ -!#-[\]-~]*")|# CONFIG_[A-Za-z0-9_]+ is not set)$/,
+    'a line of a kernel configuration (such as "CONFIG_EXT4_FS=y")',
+    512,
+  );
+  return z.array(line, {error: 'must be a list of lines of a kernel configuration'});
 }
 
 /** What the machine calls itself: RFC 1123 labels. */

@@ -80,6 +80,17 @@ export const LockedComponent = z.strictObject({
 
 export type LockedComponent = Readonly<z.infer<typeof LockedComponent>>;
 
+export const LockedSource = z.strictObject({
+  /** As in the configuration, without user and password. */
+  repository: z.string().max(2048),
+  /** What was asked for: a branch, a tag or a commit. */
+  ref: z.string().max(255),
+  commit: text(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'a whole commit id'),
+});
+
+/** The commit of a git repository. */
+export type LockedSource = Readonly<z.infer<typeof LockedSource>>;
+
 export const Lock = z.strictObject({
   format: z.literal(
     lockFormat,
@@ -94,6 +105,10 @@ export const Lock = z.strictObject({
   }),
   /** The image with the emulator, once something has been booted. */
   boot: z.strictObject({architectures: toolsByArchitecture}).optional(),
+  /** By the field of the configuration that names the repository; left out when there is none. */
+  sources: z
+    .record(text(/^[a-z][a-z0-9_]{0,63}\.[a-z0-9_]{1,63}$/, 'the name of a field'), LockedSource)
+    .optional(),
   /** By component. */
   components: z.record(text(/^[a-z][a-z0-9_]{0,63}$/, 'the name of a component'), LockedComponent),
 });
@@ -191,6 +206,17 @@ export function renderLock(lock: Lock): string {
     ...(boot === undefined
       ? []
       : [['boot', object([['architectures', renderTools(boot.architectures)]], '  ')] as const]),
+    ...(lock.sources === undefined
+      ? []
+      : [
+          [
+            'sources',
+            object(
+              sorted(lock.sources).map(([field, source]) => [field, renderFields(source)] as const),
+              '  ',
+            ),
+          ] as const,
+        ]),
     ['components', object(components, '  ')],
   ] as const;
   return `${object(fields, '')}\n`;

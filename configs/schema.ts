@@ -17,32 +17,23 @@ export const rootFsTargets = [
 /** What can be written in `blank_image.device`. */
 export const devices = ['rpi', 'odroid'] as const;
 
-const gitOnly =
-  'Has an effect only with `source: "git"`, which this version does not build yet: leave it out.';
+/** What can be written in `source`. */
+const sources = ['debian', 'git'] as const;
+
+const gitOnly = 'Has an effect only with `source: "git"`.';
 
 /** The fields that each component has for its build image. */
 const buildImage = {
   image: field.image().meta({description: 'Name to give to the build image.'}),
-  repo: field
-    .only(
-      'builtin',
-      'must be "builtin": this version builds only from the build images that are built in, not from a git repository',
-    )
-    .meta({
-      description:
-        'Where the build image comes from. This version knows "builtin" only: the build images that come with it.',
-    }),
+  repo: field.buildImageSource().meta({
+    description:
+      'Where the build image comes from: "builtin", or <git url>[#<ref>[:<folder>]] of a repository in the shape of Hypriot\'s.',
+  }),
 };
 
-const source = field
-  .only(
-    'debian',
-    'must be "debian": this version takes the Raspberry Pi files only from Debian packages, not from a git repository',
-  )
-  .meta({
-    description:
-      'Where the files come from. This version knows "debian" only: the packages of the Debian release.',
-  });
+const source = field.oneOf(sources).meta({
+  description: 'Where the files come from: "debian", the packages of the Debian release, or "git".',
+});
 
 const mirror = field
   .mirror()
@@ -105,9 +96,9 @@ export const RpiBootloader = z
   .strictObject({
     ...buildImage,
     source,
-    firmware_repo: field
-      .gitRepository()
-      .meta({description: `Git repository that holds the boot files. ${gitOnly}`}),
+    firmware_repo: field.gitFolder().meta({
+      description: `Git repository that holds the boot files, as <git url>[#<ref>[:<folder>]]; the folder is "boot" unless another is named. ${gitOnly}`,
+    }),
   })
   .meta({description: 'Boot files for the Raspberry Pi.'});
 
@@ -117,7 +108,16 @@ export const RpiKernel = z
     ...buildImage,
     source,
     kernel_repo: field.gitRepository().meta({description: `Git repository of the kernel. ${gitOnly}`}),
-    branch: field.gitRef().meta({description: `Branch of kernel_repo to build. ${gitOnly}`}),
+    branch: field.gitRef().meta({description: `Branch, tag or commit of kernel_repo to build. ${gitOnly}`}),
+    defconfig: field
+      .defconfig()
+      .meta({description: `The kernel's own configuration to start from. ${gitOnly}`}),
+    kernel_config: field
+      .kernelOptions()
+      .meta({description: `Lines that change the configuration, as "CONFIG_X=y". ${gitOnly}`}),
+    ccache: z.boolean({error: 'must be true or false'}).meta({
+      description: `Keeps what has been compiled in the package volume, so that the next kernel is quicker. ${gitOnly}`,
+    }),
   })
   .meta({description: 'Raspberry Pi kernel, 64 bits.'});
 

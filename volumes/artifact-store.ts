@@ -98,6 +98,15 @@ export class ArtifactStore {
     await this.#host.writeFile(`${work.path}/${name}`, content);
   }
 
+  /** Copies files of an entry into a work folder, whose owner may change them. */
+  async copyToWork(entry: StoreEntry, names: readonly string[], work: WorkFolder): Promise<void> {
+    if (names.length === 0) return;
+    await this.#host.run(
+      'from=$1 to=$2; shift 2; for name; do cp --sparse=always -- "$from/$name" "$to/" || exit; done',
+      [this.pathOf(entry), work.path, ...names],
+    );
+  }
+
   async discardWork(work: WorkFolder): Promise<void> {
     await this.#host.run('rm -rf -- "$1"', [work.path]);
   }

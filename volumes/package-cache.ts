@@ -63,6 +63,13 @@ export class PackageCache {
     return {missing: [...digestsAfter('missing ', lines), ...damaged], damaged};
   }
 
+  /** Makes the folder of a cache that steps write to, beside the packages. */
+  async openCache(name: string): Promise<string> {
+    const path = `${cacheFolder}/caches/${name}`;
+    await this.#host.run('mkdir -p -m 0755 "$1"', [path]);
+    return path;
+  }
+
   /** Makes an empty folder for downloads. */
   async openIncoming(id: string): Promise<string> {
     const path = `${cacheFolder}/incoming/${id}`;

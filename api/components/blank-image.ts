@@ -1,8 +1,12 @@
 import {createHash} from 'node:crypto';
 import {parseSize, type Configs} from '../../configs/schema.ts';
+import {hypriotBlankImage} from './hypriot-contract.ts';
+import {noPins, type Pins} from './pins.ts';
 import {gibibyte, withDigest, type Step} from './step.ts';
 
-export function blankImageSteps({blank_image: config}: Configs): Step[] {
+export function blankImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
+  const {blank_image: config} = configs;
+  if (config.repo !== 'builtin') return hypriotBlankImage(configs, pins);
   const sizeBytes = parseSize(config.size);
   const bootBytes = parseSize(config.boot_size);
   // Disk id and UUIDs come from what the image is: the same image always has the same ones, another image others.

@@ -6,19 +6,24 @@ import {rootFsSteps} from './root-fs.ts';
 import {rpiBootloaderSteps} from './rpi-bootloader.ts';
 import {rpiKernelSteps} from './rpi-kernel.ts';
 import {rpiSdImageSteps} from './rpi-sd-image.ts';
+import {noPins, type Pins} from './pins.ts';
 import type {Step} from './step.ts';
 
 /** The step that every other one needs: it makes an image, not artifacts, so it is no container run. */
 export const baseImageStep = 'base_image';
 
-/** Every step of every component for one configuration. */
-export function allSteps(configs: Configs): Step[] {
+/**
+ * Every step of every component for one configuration.
+ *
+ * @param pins the commits of the git repositories that it names.
+ */
+export function allSteps(configs: Configs, pins: Pins = noPins): Step[] {
   return [
-    ...rootFsSteps(configs),
-    ...blankImageSteps(configs),
-    ...rpiBootloaderSteps(configs),
-    ...rpiKernelSteps(configs),
-    ...rpiSdImageSteps(configs),
+    ...rootFsSteps(configs, pins),
+    ...blankImageSteps(configs, pins),
+    ...rpiBootloaderSteps(configs, pins),
+    ...rpiKernelSteps(configs, pins),
+    ...rpiSdImageSteps(configs, pins),
   ];
 }
 

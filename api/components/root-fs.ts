@@ -1,4 +1,6 @@
 import type {Configs} from '../../configs/schema.ts';
+import {hypriotRootFs} from './hypriot-contract.ts';
+import {noPins, type Pins} from './pins.ts';
 import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
 /**
@@ -29,15 +31,27 @@ const basePackages = [
   'zstd',
 ];
 
-/** Debian architecture and Hypriot variant of each target (hypriot-kit, `root_fs.target`). */
-const targets: Readonly<Record<Configs['root_fs']['target'], {architecture: string; variant: string}>> = {
-  'arm64-debian': {architecture: 'arm64', variant: 'debian'},
-  'armhf-debian': {architecture: 'armhf', variant: 'debian'},
-  'armhf-raspbian': {architecture: 'armhf', variant: 'raspbian'},
-  mips: {architecture: 'mips', variant: 'debian'},
-  amd64: {architecture: 'amd64', variant: 'debian'},
-  i386: {architecture: 'i386', variant: 'debian'},
+interface Target {
+  /** As Debian calls it. */
+  readonly architecture: string;
+  readonly variant: string;
+  /** As qemu calls the architecture; empty where Hypriot's scripts use none. */
+  readonly emulator: string;
+}
+
+/** What each target means (hypriot-kit, `root_fs.target`). */
+const targets: Readonly<Record<Configs['root_fs']['target'], Target>> = {
+  'arm64-debian': {architecture: 'arm64', variant: 'debian', emulator: 'aarch64'},
+  'armhf-debian': {architecture: 'armhf', variant: 'debian', emulator: 'arm'},
+  'armhf-raspbian': {architecture: 'armhf', variant: 'raspbian', emulator: 'arm'},
+  mips: {architecture: 'mips', variant: 'debian', emulator: 'mips'},
+  amd64: {architecture: 'amd64', variant: 'debian', emulator: ''},
+  i386: {architecture: 'i386', variant: 'debian', emulator: ''},
 };
+
+export function rootFsTarget(configs: Configs): Target {
+  return targets[configs.root_fs.target];
+}
 
 export function rootFsArchitecture(configs: Configs): string {
   return targets[configs.root_fs.target].architecture;
@@ -75,8 +89,9 @@ export function identitySettings({root_fs: config}: Configs): Setting[] {
   ];
 }
 
-export function rootFsSteps(configs: Configs): Step[] {
+export function rootFsSteps(configs: Configs, pins: Pins = noPins): Step[] {
   const config = configs.root_fs;
+  if (config.repo !== 'builtin') return hypriotRootFs(configs, pins);
   const name = `rootfs-${config.target}-${config.version}`;
   const packages = [...new Set([...basePackages, ...config.packages])].sort();
   const common = {component: 'root_fs', contract: 1, buildImage: 'root_fs', imageName: config.image} as const;

@@ -1,10 +1,15 @@
 import type {Configs} from '../../configs/schema.ts';
 import {archiveSettings, identitySettings, rootFsArchitecture, systemSettings} from './root-fs.ts';
 import {bootloaderArtifact} from './rpi-bootloader.ts';
+import {hypriotSdImage} from './hypriot-contract.ts';
+import {noPins, type Pins} from './pins.ts';
 import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
-export function rpiSdImageSteps(configs: Configs): Step[] {
+export function rpiSdImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
   const config = configs.rpi_sd_image;
+  if (config.repo !== 'builtin') return hypriotSdImage(configs, pins);
+  // A root file system from elsewhere is one tarball: its own list of packages tells what is installed.
+  const foreign = configs.root_fs.repo !== 'builtin';
   const image = `hypriotos-rpi64-${config.version}.img`;
   const common = {
     component: 'rpi_sd_image',
@@ -32,8 +37,7 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
       command: ['/builder/resolve.sh'],
       settings: [...archiveSettings(configs), ...versions],
       // What root_fs has is not installed again; the packages themselves say what they need.
-      inputs: ['root_fs.resolve'],
-      packagesOf: 'root_fs.resolve',
+      ...(foreign ? {inputs: ['root_fs']} : {inputs: ['root_fs.resolve'], packagesOf: 'root_fs.resolve'}),
       outputs: [{name: packageList, delivered: false}],
       network: true,
       resolves: true,
@@ -45,7 +49,7 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
       description: 'Docker engine and compose',
       command: ['/builder/docker.sh'],
       settings: [...systemSettings(configs), ...versions],
-      inputs: ['root_fs.packages', 'rpi_sd_image.resolve'],
+      inputs: [foreign ? 'root_fs' : 'root_fs.packages', 'rpi_sd_image.resolve'],
       packagesOf: 'rpi_sd_image.resolve',
       outputs: [
         {name: 'rootfs-docker.tar.zst', delivered: false},

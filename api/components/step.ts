@@ -14,10 +14,50 @@ export interface Setting {
 
 /** A file, or one file out of a pattern, that a step must leave in its work folder. */
 export interface Output {
-  /** A name, or a pattern with one `*`, which must then match exactly one file. */
+  /** A name, or a pattern with `*`, which must then match exactly one file. */
   readonly name: string;
   /** Copied to the target when its component is delivered; otherwise only for other steps. */
   readonly delivered: boolean;
+}
+
+/** A folder of a git repository at one commit. */
+export interface PinnedFolder {
+  /** The configuration field that names it. */
+  readonly field: string;
+  readonly repository: string;
+  readonly ref: string;
+  readonly folder: string;
+  /** Full id; empty where nobody asked the repository, because only the names of steps matter. */
+  readonly commit: string;
+}
+
+/** Files of an input that a repository of Hypriot's shape expects beside its outputs. */
+export interface HandedFile {
+  readonly step: string;
+  /** As {@link Output.name}. */
+  readonly pattern: string;
+  /** Environment variable that tells its name; then the pattern must match one file. */
+  readonly variable?: string;
+  /** End of the name that the variable does not have. */
+  readonly without?: string;
+}
+
+/**
+ * How a repository of Hypriot's shape is run: one flat folder, at both places where such repositories look for it,
+ * the image's own command and working directory, and a network.
+ */
+export interface HypriotContract {
+  readonly handed: readonly HandedFile[];
+  /** What it needs privileges for; absent when it needs none. */
+  readonly privileges?: string;
+}
+
+/** A folder that outlives the run, to be quicker next time. It never changes what is made. */
+export interface StepCache {
+  /** Below the caches of the package volume. */
+  readonly folder: string;
+  /** Where the container sees it. */
+  readonly target: string;
 }
 
 /**
@@ -36,6 +76,7 @@ export interface Step {
   readonly buildImage: string;
   /** The name that the user's configuration gives to the build image. */
   readonly imageName: string;
+  /** Empty: the image's own. */
   readonly command: readonly string[];
   readonly settings: readonly Setting[];
   /** Steps whose outputs are mounted at `/inputs/<step>`. */
@@ -49,7 +90,17 @@ export interface Step {
   /** Debian architecture of programs that it executes, when it executes any but its own. */
   readonly executes?: string;
   readonly memoryBytes: number;
+  /** No container at all: the client fetches this, and `source.tar` is the output. */
+  readonly checkout?: PinnedFolder;
+  /** The build image is made from this instead of from `build-images/`. */
+  readonly repository?: PinnedFolder;
+  /** Only together with `repository`. */
+  readonly hypriot?: HypriotContract;
+  readonly cache?: StepCache;
 }
+
+/** What a step makes that fetches a folder of a git repository. */
+export const sourceArchive = 'source.tar';
 
 /** What a step that resolves makes. */
 export const packageList = 'list.tsv';

@@ -15,6 +15,7 @@ export interface VolumeMount {
 export interface ContainerSpec {
   readonly name?: string;
   readonly image: string;
+  /** Empty: what the image itself has. */
   readonly command: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly workingDirectory?: string;
@@ -27,6 +28,8 @@ export interface ContainerSpec {
   readonly stdin?: boolean;
   /** Only the registration of binfmt needs any. */
   readonly extraCapabilities?: readonly string[];
+  /** Everything that root of the engine's machine may do. Only for what a user has allowed by name. */
+  readonly privileged?: boolean;
   /** Only the registration of binfmt lifts the engine's confinement, to write below /proc/sys. */
   readonly unconfined?: boolean;
 }
@@ -322,8 +325,10 @@ function toCreateOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions 
     ...(spec.name !== undefined && {name: spec.name}),
     Image: spec.image,
     // Cmd alone would be handed to an entry point that a foreign image may have.
-    Entrypoint: [...spec.command.slice(0, 1)],
-    Cmd: [...spec.command.slice(1)],
+    ...(spec.command.length > 0 && {
+      Entrypoint: [...spec.command.slice(0, 1)],
+      Cmd: [...spec.command.slice(1)],
+    }),
     Env: Object.entries(spec.environment ?? {}).map(([name, value]) => `${name}=${value}`),
     ...(spec.workingDirectory !== undefined && {WorkingDir: spec.workingDirectory}),
     Labels: {...spec.labels},
@@ -339,6 +344,7 @@ function toCreateOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions 
       ...(spec.memoryBytes !== undefined && {Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes}),
       ...(spec.pids !== undefined && {PidsLimit: spec.pids}),
       ...(spec.extraCapabilities && {CapAdd: [...spec.extraCapabilities]}),
+      ...(spec.privileged && {Privileged: true}),
       SecurityOpt: spec.unconfined ? ['seccomp=unconfined', 'apparmor=unconfined'] : ['no-new-privileges'],
       // What `--security-opt systempaths=unconfined` of the docker command sends: nothing masked, nothing read-only.
       ...(spec.unconfined && {MaskedPaths: [], ReadonlyPaths: []}),

@@ -20,6 +20,8 @@ export const label = {
   archiveDate: 'org.hypriotkit.archive-date',
   /** On the base image: digest over the list of its packages. */
   packages: 'org.hypriotkit.packages',
+  /** On build images of repositories: what they need privileges for, in words. */
+  privileges: 'org.hypriotkit.privileges',
   /** On named volumes: what they hold; the key is that of hypriot-kit. */
   content: 'content',
 } as const;

@@ -1,13 +1,11 @@
-import {loadConfigs} from '../../configs/load-config.ts';
-import {readLock} from '../../configs/lock-file.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact} from '../events/event.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
-import {configLocation} from './config-location.ts';
 import {deliverSelected, selectedArtifacts} from './deliver-selected.ts';
 import {executeSteps} from './execute-steps.ts';
-import {lockedLists, lockLocation} from './lock.ts';
+import {loadProject} from './load-project.ts';
+import {lockedLists} from './lock.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
 import type {RunContext} from './run-context.ts';
@@ -34,11 +32,12 @@ import {withRun} from './with-run.ts';
  */
 export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const startedMs = Date.now();
-  const resolved = await loadConfigs(configLocation(options));
-  const selection = selectSteps(resolved, options.components);
-  const lockFile = lockLocation(resolved, options);
-  const lock = lockFile === undefined ? undefined : await readLock(lockFile);
-  const request = {resolved, selection, lockFile, lock, locked: lockedLists(lock, selection.steps)};
+  const project = await loadProject(options);
+  const {lock, lockFile, pinDifferences} = project;
+  const selection = selectSteps(project, options.components);
+  const lists = lockedLists(lock, selection.steps);
+  const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
+  const request = {resolved: project, selection, lockFile, lock, locked};
   if (isStrict(options)) checkLocked(request);
   const result = await withRun(options, request, buildSelected);
   return {...result, durationMs: Date.now() - startedMs};

@@ -1,11 +1,10 @@
-import {loadConfigs} from '../../configs/load-config.ts';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {allSteps} from '../components/components.ts';
 import type {EngineSession} from '../engine/session.ts';
 import {PipelineError} from '../errors.ts';
 import type {CleanOptions} from '../options.ts';
-import {configLocation} from './config-location.ts';
+import {loadProject} from './load-project.ts';
 import {explainInputs} from './explain-inputs.ts';
 import {identifySteps, type IdentifiedStep} from './explain-steps.ts';
 import {FingerprintInputs} from './fingerprint.ts';
@@ -25,8 +24,8 @@ export async function findReachable(
   store: ArtifactStore,
   options: CleanOptions,
 ): Promise<(entry: StoreEntry) => boolean> {
-  const resolved = await loadConfigs(configLocation(options));
-  const sorted = sortTopologically(allSteps(resolved.components));
+  const resolved = await loadProject(options);
+  const sorted = sortTopologically(allSteps(resolved.components, resolved.pins));
   const base = await findIdentityContext(session, resolved, sorted, options);
   if (base === undefined) {
     throw new PipelineError(

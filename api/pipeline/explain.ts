@@ -1,10 +1,9 @@
-import {loadConfigs} from '../../configs/load-config.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import {baseImageStep} from '../components/components.ts';
 import type {BaseImage} from '../engine/base-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions} from '../options.ts';
-import {configLocation} from './config-location.ts';
+import {loadProject} from './load-project.ts';
 import {explainSteps, type ExplainedStep} from './explain-steps.ts';
 import {selectSteps} from './select-steps.ts';
 import {findIdentityContext} from './identity-context.ts';
@@ -24,7 +23,7 @@ export interface Explanation {
  * const changed = steps.flatMap((step) => step.inputs.filter((input) => input.changed));
  */
 export async function explain(options: BuildOptions = {}): Promise<Explanation> {
-  const resolved = await loadConfigs(configLocation(options));
+  const resolved = await loadProject(options);
   const {steps} = selectSteps(resolved, options.components);
   await using session = await openSession(options);
   const base = await findIdentityContext(session, resolved, steps, options);

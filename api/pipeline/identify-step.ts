@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import {join} from 'node:path';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {Step} from '../components/step.ts';
@@ -28,9 +29,13 @@ export async function identifyStep(
     const locked = lockedListInputs(step, list);
     return {fingerprint: fingerprint(locked), inputs: locked};
   }
-  const {digest} = await buildImageContext(join(context.buildImages, step.buildImage));
+  // Its settings say the commit, and a commit is always the same files.
+  if (step.checkout !== undefined) {
+    const pinned = fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: 0, inputs});
+    return {fingerprint: fingerprint(pinned), inputs: pinned};
+  }
   const collected = fingerprintInputs(step, {
-    buildImage: digest,
+    buildImage: await buildImageDigest(step, context),
     baseImage: context.baseImage.identity,
     // What the mirror has does not depend on the time stamps that a user wants.
     epoch: step.resolves ? context.baseImage.archiveDate : context.epoch,
@@ -38,4 +43,13 @@ export async function identifyStep(
     inputs,
   });
   return {fingerprint: fingerprint(collected), inputs: collected};
+}
+
+/** What the build image is made from. */
+async function buildImageDigest(step: Step, {buildImages}: IdentityContext): Promise<string> {
+  if (step.repository === undefined) {
+    return (await buildImageContext(join(buildImages, step.buildImage))).digest;
+  }
+  const {commit, folder} = step.repository;
+  return createHash('sha256').update(`git ${commit} ${folder}`).digest('hex');
 }

@@ -1,10 +1,9 @@
-import {loadConfigs} from '../../configs/load-config.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions, CommonOptions, Plan, StoredStep, VolumeStatus} from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
-import {configLocation} from './config-location.ts';
+import {loadProject} from './load-project.ts';
 import {artifactsOf} from './executor.ts';
 import {findIdentityContext} from './identity-context.ts';
 import {planSteps} from './plan-steps.ts';
@@ -12,7 +11,7 @@ import {selectSteps} from './select-steps.ts';
 
 /** What `build` would do with the same options, and why. Changes nothing. */
 export async function plan(options: BuildOptions = {}): Promise<Plan> {
-  const resolved = await loadConfigs(configLocation(options));
+  const resolved = await loadProject(options);
   const {steps} = selectSteps(resolved, options.components);
   await using session = await openSession(options);
   const base = await findIdentityContext(session, resolved, steps, options);

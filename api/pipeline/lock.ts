@@ -12,7 +12,9 @@ import {
 import type {ConfigOptions} from '../options.ts';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
+import type {Pins} from '../components/pins.ts';
 import {packageList, type Step} from '../components/step.ts';
+import {lockSources} from './pin-sources.ts';
 
 /** Where the lock of a configuration lies: where it is said to, beside the user's configs.json, else in the target. */
 export function lockLocation(
@@ -47,6 +49,7 @@ export function lockedLists(lock: Lock | undefined, steps: readonly Step[]): Loc
   const lists = new Map<string, string>();
   const previous = new Map<string, string>();
   const differences: string[] = [];
+  const resolving = new Set(steps.filter((step) => step.resolves).map((step) => step.name));
   for (const step of steps) {
     if (!step.resolves) continue;
     const locked = lock && Object.hasOwn(lock.components, step.component) && lock.components[step.component];
@@ -54,7 +57,7 @@ export function lockedLists(lock: Lock | undefined, steps: readonly Step[]): Loc
       differences.push(`${step.component} is not in the lock`);
       continue;
     }
-    const open = step.inputs.filter((input) => !lists.has(input));
+    const open = step.inputs.filter((input) => resolving.has(input) && !lists.has(input));
     const found = diffRequests(step, locked.request, request(step, lists));
     if (open.length === 0 && found.length === 0) {
       lists.set(step.name, renderPackageList(locked.packages));
@@ -115,13 +118,14 @@ export interface LockSource {
   readonly architecture: string;
   /** Undefined where they are those of `previous`. */
   readonly baseTools: LockedTools | undefined;
+  readonly pins: Pins;
   /** What it says about components and architectures that are not part of this run stays. */
   readonly previous: Lock | undefined;
 }
 
 /** The lock of what has been built. */
 export async function makeLock(source: LockSource): Promise<Lock> {
-  const {store, steps, entries, previous} = source;
+  const {store, steps, entries, previous, pins} = source;
   const lists = new Map<string, string>();
   const components: Record<string, LockedComponent> = {...previous?.components};
   for (const step of steps) {
@@ -142,6 +146,8 @@ export async function makeLock(source: LockSource): Promise<Lock> {
       },
     },
     ...(previous?.boot && {boot: previous.boot}),
+    // A repository that the configuration no longer names says nothing about what is built.
+    ...(pins.size > 0 && {sources: lockSources(pins)}),
     components,
   };
 }

@@ -1,6 +1,8 @@
 import {PackageCache} from '../../volumes/package-cache.ts';
 import type {BaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
+import {parseComponentNames} from '../components/components.ts';
+import {GitCache} from '../git/git-cache.ts';
 import {Pool} from './pool.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
@@ -16,6 +18,8 @@ export function makeRunContext(
     store,
     packages: new PackageCache(session.packageHost),
     downloads: new Pool(1),
+    git: new GitCache(),
+    privileged: new Set(parseComponentNames(options.allowPrivileged ?? [])),
     baseImage,
     buildImages: builtinBuildImages(),
     epoch,

@@ -15,10 +15,17 @@ export function matchOutputs(
   return {names, missing};
 }
 
-/** Whether a file is the output of that name or pattern. */
+/** Whether a file is the output of that name or pattern; a `*` stands for any characters. */
 export function matchesOutput(pattern: string, file: string): boolean {
-  const star = pattern.indexOf('*');
-  if (star === -1) return file === pattern;
-  const [start, end] = [pattern.slice(0, star), pattern.slice(star + 1)];
-  return file.length >= start.length + end.length && file.startsWith(start) && file.endsWith(end);
+  const [start = '', ...rest] = pattern.split('*');
+  const end = rest.pop();
+  if (end === undefined) return file === pattern;
+  if (!file.startsWith(start)) return false;
+  let position = start.length;
+  for (const part of rest) {
+    const found = file.indexOf(part, position);
+    if (found === -1) return false;
+    position = found + part.length;
+  }
+  return file.length >= position + end.length && file.endsWith(end);
 }

@@ -1,10 +1,7 @@
-import {loadConfigs} from '../../configs/load-config.ts';
-import {readLock} from '../../configs/lock-file.ts';
 import {isComponentName} from '../../configs/schema.ts';
 import type {BuildOptions, Relocked} from '../options.ts';
-import {configLocation} from './config-location.ts';
 import {executeSteps} from './execute-steps.ts';
-import {lockLocation} from './lock.ts';
+import {loadProject} from './load-project.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
 import {replaceLock} from './run-lock.ts';
@@ -17,10 +14,9 @@ import {withRun} from './with-run.ts';
  * @returns undefined when there is no place for a lock.
  */
 export async function relock(options: BuildOptions): Promise<Relocked | undefined> {
-  const resolved = await loadConfigs(configLocation(options));
-  const lockFile = lockLocation(resolved, options);
+  const resolved = await loadProject(options, true);
+  const {lock, lockFile} = resolved;
   if (lockFile === undefined) return undefined;
-  const lock = await readLock(lockFile);
   const present = Object.keys(lock?.components ?? {}).filter(isComponentName);
   const {requested, steps} = selectSteps(resolved, [...resolved.requested, ...present]);
   const selection = {requested, steps: steps.filter((step) => step.resolves)};

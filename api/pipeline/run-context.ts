@@ -3,6 +3,7 @@ import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {BaseImage} from '../engine/base-image.ts';
 import type {EngineSession} from '../engine/session.ts';
+import type {GitCache} from '../git/git-cache.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import type {Pool} from './pool.ts';
@@ -14,6 +15,10 @@ export interface RunContext {
   readonly packages: PackageCache;
   /** One download at a time: two steps that need the same packages must not both fetch them. */
   readonly downloads: Pool;
+  /** What is built from git. */
+  readonly git: GitCache;
+  /** Components whose repository may run with all privileges. */
+  readonly privileged: ReadonlySet<string>;
   readonly baseImage: BaseImage;
   /** Folder with a folder for each build image. */
   readonly buildImages: string;

@@ -161,6 +161,7 @@ function lockOf(
     from: resolved.components.base_image.from,
     architecture: session.engine.architecture,
     baseTools,
+    pins: resolved.pins,
     previous,
   });
 }

@@ -1,16 +1,18 @@
-import {join} from 'node:path';
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {packageList, previousPackageList, type Step} from '../components/step.ts';
+import {packageList, previousPackageList, type PinnedFolder, type Step} from '../components/step.ts';
+import type {ContainerExit} from '../docker/containers.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
-import {ensureBuildImage} from '../engine/build-image.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {classifyError, classifyExit} from './classify-failure.ts';
+import {checkOut} from './check-out.ts';
 import {collectOutputs} from './collect-outputs.ts';
 import {collectPackages, ensurePackages} from './ensure-packages.ts';
+import {handOver} from './hand-over.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {stepContainer} from './step-container.ts';
+import {ensureStepImage} from './step-image.ts';
 import {StepLog} from './step-log.ts';
 import {StepMounts} from './step-mounts.ts';
 import {waitForOther} from './wait-for-other.ts';
@@ -67,6 +69,7 @@ class StepRun {
         return {ok: true, entry, outcome: 'hit'};
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
+      if (this.#step.checkout !== undefined) return await this.#checkOut(this.#step.checkout, identity);
       if (await waitForOther(session, name, this.#log.progress, signal)) {
         await store.refresh();
         continue;
@@ -95,6 +98,18 @@ class StepRun {
     return {ok: true, entry, outcome: 'hit'};
   }
 
+  /** Two runs may fetch the same at the same time; what they publish is the same. */
+  async #checkOut(folder: PinnedFolder, identity: StepIdentity): Promise<StepOutcome> {
+    const {store} = this.#context;
+    const work = await this.#openWork(identity);
+    try {
+      await checkOut(folder, work, this.#context, this.#log);
+      return await this.#publish(work, identity);
+    } finally {
+      await store.discardWork(work).catch(() => undefined);
+    }
+  }
+
   /** Whether an entry's files are what was published. One that is not is removed and reported. */
   async #isIntact(entry: StoreEntry): Promise<boolean> {
     const corrupt = await this.#context.store.findCorrupt(entry);
@@ -113,7 +128,7 @@ class StepRun {
   async #make(identity: StepIdentity, name: string): Promise<StepOutcome | undefined> {
     const {session, store, signal} = this.#context;
     await this.#prepareEngine();
-    const image = await this.#ensureImage();
+    const image = await ensureStepImage(this.#step, this.#context, this.#log);
     // What the build of its image printed is no news about the container.
     this.#log.forget();
     const unavailable = await this.#ensurePackages();
@@ -122,9 +137,11 @@ class StepRun {
     const views = new StepMounts(this.#context);
     try {
       await this.#offerPrevious(work);
+      const {hypriot} = this.#step;
+      const variables = await handOver(hypriot?.handed ?? [], this.#inputs, work, store);
       const mounts = await views.mount(this.#step, this.#inputs, work);
       const container = await session.containers.create(
-        stepContainer(this.#step, {name, image, mounts}, this.#context),
+        stepContainer(this.#step, {name, image, mounts, variables}, this.#context),
       );
       if (container === undefined) return undefined;
       session.own(container);
@@ -132,12 +149,7 @@ class StepRun {
         this.#log.progress('running');
         const exit = await container.run(this.#log.output, signal);
         if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
-        if (exit.status !== 0) {
-          return {
-            ok: false,
-            failure: classifyExit(this.#step.name, exit, this.#step.memoryBytes, this.#log.tail),
-          };
-        }
+        if (exit.status !== 0) return {ok: false, failure: this.#failure(exit)};
         return await this.#publish(work, identity);
       } finally {
         // Last, because its removal is what other runs wait for.
@@ -147,6 +159,14 @@ class StepRun {
       await store.discardWork(work).catch(() => undefined);
       await views.remove();
     }
+  }
+
+  #failure(exit: ContainerExit): StepFailure {
+    const {name, component, memoryBytes, hypriot} = this.#step;
+    const failure = classifyExit(name, exit, memoryBytes, this.#log.tail);
+    if (hypriot?.privileges === undefined || this.#context.privileged.has(component)) return failure;
+    const asks = `Hypriot's own repository for it needs ${hypriot.privileges}.`;
+    return {...failure, hint: failure.hint ?? `${asks} --allow-privileged ${component} permits that.`};
   }
 
   #openWork({fingerprint}: StepIdentity): Promise<WorkFolder> {
@@ -163,19 +183,6 @@ class StepRun {
       {mayRegister: mayRegisterBinfmt, image: baseImage.reference},
       this.#log.progress,
     );
-  }
-
-  #ensureImage(): Promise<string> {
-    const {session, baseImage, buildImages, offline, signal} = this.#context;
-    this.#log.progress('preparing its build image');
-    return ensureBuildImage(session, {
-      folder: join(buildImages, this.#step.buildImage),
-      imageName: this.#step.imageName,
-      base: baseImage,
-      offline,
-      onLine: (line) => this.#log.output('stdout', line),
-      signal,
-    });
   }
 
   async #ensurePackages(): Promise<StepFailure | undefined> {

@@ -19,11 +19,18 @@ const emulatedCpus: Readonly<Record<string, string>> = {
 /** The container of a step, as `docs/build-images.md` promises it to the step's script. */
 export function stepContainer(
   step: Step,
-  given: {readonly name: string; readonly image: string; readonly mounts: readonly VolumeMount[]},
-  {session, epoch, offline}: Pick<RunContext, 'session' | 'epoch' | 'offline'>,
+  given: {
+    readonly name: string;
+    readonly image: string;
+    readonly mounts: readonly VolumeMount[];
+    /** What is known only now: names of input files. */
+    readonly variables: Readonly<Record<string, string>>;
+  },
+  {session, epoch, offline, privileged}: Pick<RunContext, 'session' | 'epoch' | 'offline' | 'privileged'>,
 ): ContainerSpec {
+  const {variables, ...container} = given;
   return {
-    ...given,
+    ...container,
     command: step.command,
     environment: {
       SOURCE_DATE_EPOCH: String(epoch),
@@ -32,11 +39,14 @@ export function stepContainer(
       QEMU_CPU: emulatedCpus[step.executes ?? 'arm64'] ?? 'max',
       DEBIAN_FRONTEND: 'noninteractive',
       ...Object.fromEntries(step.settings.map(({variable, value}) => [variable, value])),
+      ...variables,
     },
-    workingDirectory: '/workspace',
+    // Hypriot's scripts start where their image says.
+    ...(step.hypriot === undefined && {workingDirectory: '/workspace'}),
     network: step.network && !offline ? 'bridge' : 'none',
     labels: {...session.labels('step'), [label.step]: step.name},
     memoryBytes: step.memoryBytes,
     pids: processLimit,
+    ...(step.hypriot !== undefined && privileged.has(step.component) && {privileged: true}),
   };
 }

@@ -17,8 +17,24 @@ export class StepMounts {
   async mount(step: Step, inputs: ReadonlyMap<string, StoreEntry>, work: WorkFolder): Promise<VolumeMount[]> {
     const {session, store, packages, previousLists} = this.#context;
     const view = async (path: string) => this.#keep(await session.createView(path));
+    if (step.hypriot !== undefined) {
+      // One flat folder, for outputs and inputs; some look for it here, some there.
+      const folder = await view(work.path);
+      return ['/workspace', '/builds'].map((target) => ({volume: folder, target, readOnly: false}));
+    }
     return [
       {volume: await view(work.path), target: '/workspace', readOnly: false},
+      ...(step.cache === undefined
+        ? []
+        : [
+            {
+              volume: this.#keep(
+                await session.createPackageView(await packages.openCache(step.cache.folder)),
+              ),
+              target: step.cache.target,
+              readOnly: false,
+            },
+          ]),
       ...(await Promise.all(
         [...inputs].map(async ([input, entry]) => ({
           volume: await view(store.pathOf(entry)),

@@ -14,7 +14,7 @@ import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import {build} from './build.ts';
-import {configLocation} from './config-location.ts';
+import {loadProject} from './load-project.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import {selectSteps, type Selection} from './select-steps.ts';
 import {lockLocation} from './lock.ts';
@@ -47,7 +47,7 @@ const verifyRole = 'verify';
  */
 export async function verify(options: VerifyOptions = {}): Promise<VerifyResult> {
   const startedMs = Date.now();
-  const resolved = await loadConfigs(configLocation(options));
+  const resolved = await loadProject(options);
   const selection = selectSteps(resolved, options.components);
   const reference = await findReference(options);
   const volume = `hypriotkit-verify-${randomBytes(5).toString('hex')}`;

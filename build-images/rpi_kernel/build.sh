@@ -4,6 +4,7 @@
 set -eu
 . /usr/lib/hypriotkit/common.sh
 . /usr/lib/hypriotkit/private-apt.sh
+. /builder/pack-kernel.sh
 
 work=$(mktemp -d)
 output=$PWD
@@ -37,13 +38,5 @@ depmod -b tree "$release"
 say 'Making the initramfs'
 /builder/initramfs.sh tree "$release" busybox/usr/bin/busybox tree/boot/initrd.img
 
-say "Packing $release.tar.gz"
-find tree -type d -exec chmod 0755 {} + -o -type f -exec chmod 0644 {} +
-pack() { # folder, entry, file
-	reproducible_tar --owner=0 --group=0 -C "$1" -cf - "$2" | pigz -n -6 -p "$(($(nproc) + 1))" >"$output/$3"
-}
-# Entries are named ./boot/... as Hypriot's are.
-pack tree . "$release.tar.gz"
-pack tree/boot . bootfiles.tar.gz
 cd "$output"
-write_sha256 "$release.tar.gz" bootfiles.tar.gz
+pack_kernel "$work/tree" "$release"

@@ -13,11 +13,13 @@ work=$(mktemp -d)
 root=$work/root
 output=$PWD
 input=/inputs/root_fs.packages/rootfs-packages.tar.zst
+# One from elsewhere is a single tarball.
+[ -e "$input" ] || input=$(echo /inputs/root_fs/*.tar.gz)
 list=/inputs/rpi_sd_image.resolve/list.tsv
 
 say 'Unpacking the root file system'
 mkdir "$root"
-tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$input" -C "$root" ||
+tar --numeric-owner --xattrs --xattrs-include='*' -xpf "$input" -C "$root" ||
 	die INPUT_BROKEN "$input cannot be unpacked" 'Run the same command again: a damaged file in the volume is found and built again.'
 
 # The builder's apt works on the root file system from outside; only dpkg runs inside. It sees exactly

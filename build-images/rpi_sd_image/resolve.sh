@@ -10,9 +10,14 @@ set -eu
 work=$(mktemp -d)
 mkdir "$work/apt"
 target_sources >"$work/apt/sources.list"
-# The packages of root_fs are installed, as far as apt can see.
-describe_repository /inputs/root_fs.resolve/list.tsv |
-	sed 's/^Package: .*/&\nStatus: install ok installed/' >"$work/apt/status"
+# The packages of root_fs are installed, as far as apt can see. One from elsewhere tells them itself.
+if [ -d /inputs/root_fs ]; then
+	tar -xzOf /inputs/root_fs/*.tar.gz ./var/lib/dpkg/status >"$work/apt/status" 2>/dev/null ||
+		die INPUT_BROKEN 'the root file system has no ./var/lib/dpkg/status' 'rpi_sd_image can install Docker only into a Debian.'
+else
+	describe_repository /inputs/root_fs.resolve/list.tsv |
+		sed 's/^Package: .*/&\nStatus: install ok installed/' >"$work/apt/status"
+fi
 say 'Reading the package lists'
 private_apt "$work/apt" "$BUILD_ARCH" main
 

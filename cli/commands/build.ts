@@ -29,6 +29,11 @@ export const buildCommand = (context: CliContext) =>
     .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
     .option('--offline', 'as --locked, and without any network: packages come from the package volume')
     .option(
+      '--allow-privileged <component>',
+      'let the container of this component, whose "repo" is a git repository, run with all privileges; may be repeated',
+      (component: string, others: readonly string[] | undefined) => [...(others ?? []), component],
+    )
+    .option(
       '--no-register-binfmt',
       "never register an emulator with the engine's kernel; fail where one is needed",
     )

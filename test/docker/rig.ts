@@ -8,6 +8,7 @@ import {Executor} from '../../api/pipeline/executor.ts';
 import {planSteps} from '../../api/pipeline/plan-steps.ts';
 import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
+import {GitCache} from '../../api/git/git-cache.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
@@ -168,6 +169,8 @@ async function runSteps(
       store,
       packages,
       downloads: new Pool(1),
+      git: new GitCache(),
+      privileged: new Set<string>(),
       baseImage,
       lists: new Map(),
       previousLists: new Map(),

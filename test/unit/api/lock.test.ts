@@ -1,4 +1,5 @@
 import {describe, expect, it} from 'vitest';
+import {noPins} from '../../../api/components/pins.ts';
 import {allSteps} from '../../../api/components/components.ts';
 import type {Step} from '../../../api/components/step.ts';
 import {lockedLists, lockLocation, makeLock} from '../../../api/pipeline/lock.ts';
@@ -31,6 +32,7 @@ async function lockOf(previous?: Lock, selected: readonly Step[] = steps): Promi
   const base = {
     from: 'debian',
     architecture: 'amd64',
+    pins: noPins,
     baseTools: {packages: [apt('amd64')]},
     epoch: 1_795_054_374,
   };

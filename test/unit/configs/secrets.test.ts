@@ -39,7 +39,7 @@ describe('a password is not printed', () => {
     ['when it is in an address', `{"root_fs": {"mirror": "https://me:${secret}@mirror.example/"}}`],
     [
       'when it is in an address with an @ more',
-      `{"root_fs": {"repo": "https://${secret}@x@mirror.example/"}}`,
+      `{"root_fs": {"repo": "https://${secret}@x@mirror.example/ x"}}`,
     ],
     [
       'when it is in an escaped address',

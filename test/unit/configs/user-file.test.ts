@@ -112,21 +112,9 @@ describe('the whole file', () => {
   });
 });
 
-describe('what this version does not build yet', () => {
-  it('is named for a git repository as build image', () => {
-    expect(linesOfValue({root_fs: {repo: 'https://github.com/hypriot/os-rootfs.git'}})).toEqual([
-      '1:20 root_fs.repo must be "builtin": this version builds only from the build images that are built in, not from a git repository, found "https://github.com/hypriot/os-rootfs.git"',
-    ]);
-  });
-
-  it('is named for sources in git', () => {
-    expect(linesOfValue({rpi_kernel: {source: 'git'}})).toEqual([
-      '1:25 rpi_kernel.source must be "debian": this version takes the Raspberry Pi files only from Debian packages, not from a git repository, found "git"',
-    ]);
-  });
-
-  it('may stand there with its default, as in a copy of the default file', () => {
-    expect(linesOfValue({rpi_kernel: {branch: 'rpi-6.12.y'}})).toEqual([]);
+describe('fields that have an effect only with source: "git"', () => {
+  it('may stand there with their default, as in a copy of the default file', () => {
+    expect(linesOfValue({rpi_kernel: {branch: 'rpi-6.12.y', kernel_config: [], ccache: true}})).toEqual([]);
   });
 
   it.each([
@@ -134,18 +122,31 @@ describe('what this version does not build yet', () => {
     ['rpi_kernel', 'kernel_repo', 'https://example.org/linux'],
     ['rpi_kernel', 'branch', 'rpi-6.6.y'],
     ['rpi_kernel', 'kernel_branch', 'rpi-6.12.y'],
-    ['rpi_kernel', 'branch', 5],
-  ])('is named for %s.%s', (component, field, value) => {
+    ['rpi_kernel', 'defconfig', 'defconfig'],
+    ['rpi_kernel', 'kernel_config', ['CONFIG_EXT4_FS=y']],
+    ['rpi_kernel', 'ccache', false],
+  ])('%s.%s', (component, field, value) => {
     expect(linesOfValue({[component]: {[field]: value}})).toEqual([
-      `1:${component.length + 6} ${component}.${field} has an effect only with source: "git", which this version does not build yet: remove it`,
+      `1:${component.length + 6} ${component}.${field} has an effect only with source: "git": add that, or remove this`,
     ]);
+  });
+
+  it('are fine with it', () => {
+    const rpi_kernel = {
+      source: 'git',
+      kernel_repo: 'https://example.org/linux',
+      branch: 'rpi-6.6.y',
+      ccache: false,
+    };
+    const rpi_bootloader = {source: 'git', firmware_repo: 'https://example.org/firmware#stable:boot'};
+    expect(linesOfValue({rpi_kernel, rpi_bootloader})).toEqual([]);
   });
 
   it.each([
     ['branch', 'kernel_branch'],
     ['kernel_branch', 'branch'],
   ])('says that %s and %s are one field', (first, second) => {
-    const [, issue] = linesOfValue({rpi_kernel: {[first]: 'a', [second]: 'b'}});
+    const [issue] = linesOfValue({rpi_kernel: {source: 'git', [first]: 'a', [second]: 'b'}});
     expect(issue).toContain(
       `rpi_kernel.${second} is another name for ${first}, which is there too: keep one of them`,
     );

@@ -238,6 +238,9 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     ['rpi_bootloader', 'firmware_repo', 'https://git.test/firmware', []],
     ['rpi_kernel', 'kernel_repo', 'https://git.test/linux', []],
     ['rpi_kernel', 'branch', 'rpi-6.18.y', []],
+    ['rpi_kernel', 'defconfig', 'other_defconfig', []],
+    ['rpi_kernel', 'kernel_config', ['CONFIG_X=y'], []],
+    ['rpi_kernel', 'ccache', false, []],
   ])('%s.%s', (component, field, value, changed) => {
     expect(changedSteps(configsWith(component, {[field]: value}))).toEqual(changed);
   });
@@ -255,7 +258,7 @@ describe('a changed field changes the steps that it reaches and no other', () =>
         'base_image mirror from',
         'rpi_sd_image version docker_engine_version docker_compose_version docker_machine_version',
         'rpi_bootloader firmware_repo source',
-        'rpi_kernel kernel_repo branch source',
+        'rpi_kernel kernel_repo branch source defconfig kernel_config ccache',
       ].flatMap((line) => {
         const [component = '', ...fields] = line.split(' ');
         return [...fields, 'image', 'repo'].map((field) => `${component}.${field}`);

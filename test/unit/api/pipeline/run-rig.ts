@@ -8,6 +8,7 @@ import {parseVolumeReference} from '../../../../api/engine/volume-reference.ts';
 import type {PipelineEvent} from '../../../../api/events/event.ts';
 import type {RunContext} from '../../../../api/pipeline/run-context.ts';
 import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
+import {GitCache} from '../../../../api/git/git-cache.ts';
 import {Pool} from '../../../../api/pipeline/pool.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';
@@ -28,6 +29,8 @@ export class RunRig {
       store: volume.store,
       packages: new PackageCache(session.packageHost),
       downloads: new Pool(1),
+      git: new GitCache(),
+      privileged: new Set<string>(),
       lists: new Map(),
       previousLists: new Map(),
       offline: false,

@@ -1,0 +1,55 @@
+import {parseGitReference, type GitReference} from '../../configs/git-reference.ts';
+import {componentNames, type Configs} from '../../configs/schema.ts';
+import type {PinnedFolder} from './step.ts';
+
+/** Folders of git repositories at the commits that they have been resolved to, by configuration field. */
+export type Pins = ReadonlyMap<string, PinnedFolder>;
+
+/** Where only the names of steps matter, nobody has to ask a repository. */
+export const noPins: Pins = new Map();
+
+/** A folder of a git repository that a configuration asks for, not pinned yet. */
+export type WantedFolder = Omit<PinnedFolder, 'commit'>;
+
+/** Every git repository that a configuration builds from. */
+export function wantedFolders(configs: Configs): WantedFolder[] {
+  const {rpi_bootloader: bootloader, rpi_kernel: kernel} = configs;
+  const buildImages = componentNames
+    .filter((component) => configs[component].repo !== 'builtin')
+    .map((component) => wanted(`${component}.repo`, parse(configs[component].repo), ''));
+  return [
+    ...buildImages,
+    ...(bootloader.repo === 'builtin' && bootloader.source === 'git'
+      ? // As in the Raspberry Pi's own repository, which has gigabytes of other things beside it.
+        [wanted('rpi_bootloader.firmware_repo', parse(bootloader.firmware_repo), 'boot')]
+      : []),
+    ...(kernel.repo === 'builtin' && kernel.source === 'git'
+      ? [
+          {
+            field: 'rpi_kernel.branch',
+            repository: kernel.kernel_repo,
+            ref: kernel.branch,
+            folder: '',
+          },
+        ]
+      : []),
+  ];
+}
+
+/** The folder of a field at its commit, or at none where nobody asked for one. */
+export function pinOf(configs: Configs, pins: Pins, field: string): PinnedFolder {
+  const known = pins.get(field) ?? wantedFolders(configs).find((folder) => folder.field === field);
+  if (known === undefined) throw new Error(`${field} names no git repository`);
+  return {commit: '', ...known};
+}
+
+function wanted(field: string, {repository, ref, folder}: GitReference, otherwise: string): WantedFolder {
+  return {field, repository, ref, folder: folder ?? otherwise};
+}
+
+/** The schema has checked it. */
+function parse(text: string): GitReference {
+  const reference = parseGitReference(text);
+  if (reference === undefined) throw new Error(`not a git reference: ${text}`);
+  return reference;
+}
