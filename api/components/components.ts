@@ -1,4 +1,5 @@
 import {componentNames, type ComponentName, type Configs} from '../../configs/schema.ts';
+import {noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import {findNearestName} from '../../configs/nearest-name.ts';
 import {PipelineError} from '../errors.ts';
 import {blankImageSteps} from './blank-image.ts';
@@ -11,14 +12,18 @@ import type {Step} from './step.ts';
 /** The step that every other one needs: it makes an image, not artifacts, so it is no container run. */
 export const baseImageStep = 'base_image';
 
-/** Every step of every component for one configuration. */
-export function allSteps(configs: Configs): Step[] {
+/**
+ * Every step of every component for one configuration.
+ *
+ * @param local the files beside configs.json that it names.
+ */
+export function allSteps(configs: Configs, local: LocalFiles = noLocalFiles): Step[] {
   return [
-    ...rootFsSteps(configs),
+    ...rootFsSteps(configs, local),
     ...blankImageSteps(configs),
     ...rpiBootloaderSteps(configs),
     ...rpiKernelSteps(configs),
-    ...rpiSdImageSteps(configs),
+    ...rpiSdImageSteps(configs, local),
   ];
 }
 

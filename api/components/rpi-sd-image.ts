@@ -1,9 +1,12 @@
+import {noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import type {Configs} from '../../configs/schema.ts';
-import {archiveSettings, identitySettings, rootFsArchitecture} from './root-fs.ts';
+import {cardFiles, cardSettings, dockerFiles, dockerSettings} from './card-settings.ts';
+import {removedPackages, rootFsTree} from './root-fs.ts';
+import {archiveSettings, identitySettings, overlayFiles, rootFsArchitecture} from './root-fs-settings.ts';
 import {bootloaderArtifact} from './rpi-bootloader.ts';
 import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
-export function rpiSdImageSteps(configs: Configs): Step[] {
+export function rpiSdImageSteps(configs: Configs, local: LocalFiles = noLocalFiles): Step[] {
   const config = configs.rpi_sd_image;
   const image = `hypriotos-rpi64-${config.version}.img`;
   const common = {
@@ -12,29 +15,19 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
     buildImage: 'rpi_sd_image',
     imageName: config.image,
   } as const;
-  const installed: Setting[] = [
-    ...archiveSettings(configs),
-    {
-      field: 'rpi_sd_image.docker_engine_version',
-      variable: 'DOCKER_ENGINE_VERSION',
-      value: config.docker_engine_version,
-    },
-    {
-      field: 'rpi_sd_image.docker_compose_version',
-      variable: 'DOCKER_COMPOSE_VERSION',
-      value: config.docker_compose_version,
-    },
-  ];
+  const installed: Setting[] = [...archiveSettings(configs, local), ...dockerSettings(configs, local)];
+  const machine = machineSteps(configs);
   return [
     {
       ...common,
       name: 'rpi_sd_image.resolve',
       description: 'list of the packages of the card',
       command: ['/builder/resolve.sh'],
-      settings: installed,
+      settings: [...installed, ...removedPackages(configs)],
       // What root_fs has is not installed again; the packages themselves say what they need.
       inputs: ['root_fs.resolve'],
       packagesOf: 'root_fs.resolve',
+      files: dockerFiles(configs, local),
       outputs: [{name: packageList, delivered: false}],
       network: true,
       resolves: true,
@@ -46,8 +39,9 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
       description: 'Docker engine and compose',
       command: ['/builder/docker.sh'],
       settings: installed,
-      inputs: ['root_fs.packages', 'rpi_sd_image.resolve'],
+      inputs: [rootFsTree(configs), 'rpi_sd_image.resolve'],
       packagesOf: 'rpi_sd_image.resolve',
+      files: dockerFiles(configs, local),
       outputs: [
         {name: 'rootfs-docker.tar.zst', delivered: false},
         {name: 'packages.tsv', delivered: false},
@@ -56,13 +50,15 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
       executes: rootFsArchitecture(configs),
       memoryBytes: 2 * gibibyte,
     },
+    ...machine,
     {
       ...common,
       name: 'rpi_sd_image',
       description: `SD card image ${image}`,
       command: ['/builder/build.sh'],
       settings: [
-        ...identitySettings(configs),
+        ...identitySettings(configs, local),
+        ...cardSettings(configs, local),
         {field: 'rpi_sd_image.version', variable: 'VERSION', value: config.version},
         {
           field: 'blank_image.device',
@@ -72,10 +68,53 @@ export function rpiSdImageSteps(configs: Configs): Step[] {
         },
         {field: 'rpi_bootloader', variable: 'BOOTLOADER_ARTIFACT', value: bootloaderArtifact, derived: true},
       ],
-      inputs: ['rpi_sd_image.docker', 'blank_image', 'rpi_bootloader', 'rpi_kernel'],
-      outputs: [image, `${image}.zip`, `${image}.zst`, `${image}.bmap`].flatMap(withDigest),
+      inputs: [
+        'rpi_sd_image.docker',
+        'blank_image',
+        'rpi_bootloader',
+        'rpi_kernel',
+        ...machine.map(({name}) => name),
+      ],
+      files: [...overlayFiles(configs, local), ...cardFiles(configs, local)],
+      outputs: [
+        ...config.compression.map((form) => image + (form === 'none' ? '' : `.${form}`)),
+        `${image}.bmap`,
+      ].flatMap(withDigest),
       network: false,
       memoryBytes: 3 * gibibyte,
+    },
+  ];
+}
+
+/** Docker Machine is one program, which has been no package of anybody's for years. */
+function machineSteps({rpi_sd_image: config}: Configs): Step[] {
+  const version = config.docker_machine_version;
+  if (version === 'none') return [];
+  return [
+    {
+      name: 'rpi_sd_image.machine',
+      component: 'rpi_sd_image',
+      description: `Docker Machine ${version}`,
+      contract: 1,
+      buildImage: 'rpi_sd_image',
+      imageName: config.image,
+      command: ['/builder/machine.sh'],
+      settings: [
+        {
+          field: 'rpi_sd_image.docker_machine_url',
+          variable: 'DOCKER_MACHINE_URL',
+          value: config.docker_machine_url.replaceAll('{version}', version),
+        },
+        {
+          field: 'rpi_sd_image.docker_machine_sha256',
+          variable: 'DOCKER_MACHINE_SHA256',
+          value: config.docker_machine_sha256,
+        },
+      ],
+      inputs: [],
+      outputs: [{name: 'docker-machine', delivered: false}],
+      network: true,
+      memoryBytes: gibibyte,
     },
   ];
 }

@@ -26,7 +26,7 @@ export async function findReachable(
   options: CleanOptions,
 ): Promise<(entry: StoreEntry) => boolean> {
   const resolved = await loadConfigs(configLocation(options));
-  const sorted = sortTopologically(allSteps(resolved.components));
+  const sorted = sortTopologically(allSteps(resolved.components, resolved.local));
   const base = await findIdentityContext(session, resolved, sorted, options);
   if (base === undefined) {
     throw new PipelineError(

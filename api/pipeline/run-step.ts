@@ -11,6 +11,7 @@ import {classifyError, classifyExit, isForPeople, tailLines} from './classify-fa
 import {collectPackages, ensurePackages, type PackageReport} from './ensure-packages.ts';
 import {fingerprint, fingerprintInputs, lockedListInputs, type FingerprintInputs} from './fingerprint.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
+import {sendFiles} from './send-files.ts';
 
 /** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
 const processLimit = 4096;
@@ -194,6 +195,7 @@ class StepRun {
     const views: string[] = [];
     try {
       await this.#offerPrevious(work);
+      await sendFiles(this.#step, work, session);
       const mounts = await this.#mount(work, views);
       const container = await session.containers.create(this.#spec(name, image, mounts));
       if (container === undefined) return undefined;

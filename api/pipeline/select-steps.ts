@@ -20,6 +20,6 @@ export interface Selection {
 export function selectSteps(resolved: ResolvedConfigs, components: readonly string[] | undefined): Selection {
   const requested =
     components && components.length > 0 ? parseComponentNames(components) : resolved.requested;
-  const sorted = sortTopologically(allSteps(resolved.components));
+  const sorted = sortTopologically(allSteps(resolved.components, resolved.local));
   return {requested, steps: closure(sorted, new Set(requested.filter((name) => name !== 'base_image')))};
 }

@@ -69,6 +69,7 @@ mv "$work/kernel/lib/modules/"* "$root/lib/modules/"
 
 say "Configuring $HYPRIOT_HOSTNAME"
 /usr/lib/hypriotkit/configure-root.sh "$root"
+/usr/lib/hypriotkit/configure-system.sh "$root"
 /builder/configure-device.sh "$root" "$disk_id"
 cp /builder/config.txt "$root/usr/lib/os-release" "$boot/"
 # Consoles: the monitor, and the UART on the pins of the header: ttyS1 on the Pi 3, 4 and Zero 2 W
@@ -76,6 +77,8 @@ cp /builder/config.txt "$root/usr/lib/os-release" "$boot/"
 # The last one that exists is /dev/console; each gets a login.
 printf '%s\n' "console=tty0 console=ttyAMA10,115200 console=ttyS1,115200 root=PARTUUID=$disk_id-02 rootfstype=ext4 fsck.repair=yes rootwait cgroup_enable=memory net.ifnames=0" \
 	>"$boot/cmdline.txt"
+/builder/add-to-card.sh "$root" "$boot"
+/usr/lib/hypriotkit/apply-overlay "$root"
 
 # --- file systems -------------------------------------------------------------------------------
 
@@ -129,15 +132,29 @@ fallocate --dig-holes "$image"
 say "Checking and packing $image"
 (check_ext4 "$image" "$root_start" && check_vfat "$image" "$boot_start" "$boot_sectors") &
 check=$!
-(zstd -q -f -T"$(($(nproc) + 1))" -3 -o "$image.zst" "$image" && write_sha256 "$image.zst") &
+# Whether the configuration wants this form of the image.
+wants() {
+	case " ${COMPRESSION:-none zip zst} " in *" $1 "*) ;; *) return 1 ;; esac
+}
+(! wants zst || { zstd -q -f -T"$(($(nproc) + 1))" -3 -o "$image.zst" "$image" && write_sha256 "$image.zst"; }) &
 zst=$!
 (/usr/lib/hypriotkit/describe-image "$image" && write_sha256 "$image.bmap") &
 describe=$!
-/usr/lib/hypriotkit/zip-image "$image"
-write_sha256 "$image.zip"
+if wants zip; then
+	/usr/lib/hypriotkit/zip-image "$image"
+	write_sha256 "$image.zip"
+fi
+if wants xz; then
+	# Blocks of a fixed size, so that the number of threads does not show.
+	xz --keep --force --threads=4 --block-size=16MiB -3 "$image"
+	write_sha256 "$image.xz"
+fi
 wait "$check"
 wait "$zst"
 wait "$describe"
 rm -rf "$work"
 cd "$output"
-say "$image: $(du -k "$image" | cut -f 1) KiB of $((size / 1024)) KiB, zip $(stat -c %s "$image.zip") bytes, zst $(stat -c %s "$image.zst") bytes"
+say "$image: $(du -k "$image" | cut -f 1) KiB of $((size / 1024)) KiB"
+for form in zip zst xz; do
+	[ ! -e "$image.$form" ] || say "$image.$form: $(stat -c %s "$image.$form") bytes"
+done

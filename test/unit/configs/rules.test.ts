@@ -56,11 +56,15 @@ describe('the sizes of blank_image', () => {
 });
 
 describe('a target without a port in Debian', () => {
-  it.each(['armhf-raspbian', 'mips'])('needs a mirror: %s', (target) => {
-    const message = `root_fs.mirror must be set for target ${target}: Debian trixie has no such port`;
-    expect(linesOfValue({root_fs: {target}})).toEqual([`1:22 ${message}`]);
-    expect(linesOfValue({root_fs: {mirror: '', target}})).toEqual([`1:22 ${message}, found ""`]);
-    expect(linesOfValue({root_fs: {target, mirror: 'http://mirror.example/x'}})).toEqual([]);
+  it.each(['armhf-raspbian', 'mips'])('needs a mirror and its keyring: %s', (target) => {
+    const must = `must be set for target ${target}: Debian has no such port, so mirror, suite and keyring must name an archive that has it`;
+    expect(linesOfValue({root_fs: {target}})).toEqual([
+      `1:22 root_fs.mirror ${must}`,
+      `1:22 root_fs.keyring ${must}`,
+    ]);
+    const mirror = 'http://mirror.example/x';
+    expect(linesOfValue({root_fs: {target, mirror}})).toEqual([`1:22 root_fs.keyring ${must}`]);
+    expect(linesOfValue({root_fs: {target, mirror, keyring: 'key.asc'}})).toEqual([]);
   });
 
   it.each(['arm64-debian', 'armhf-debian', 'amd64', 'i386'])('is not %s', (target) => {
@@ -73,6 +77,13 @@ describe('rpi_sd_image', () => {
     expect(linesOfValue({root_fs: {target: 'amd64'}, rpi_sd_image: {}})).toEqual([
       '1:22 root_fs.target must be "arm64-debian" when rpi_sd_image is built: it is an image of 64 bits, found "amd64"',
     ]);
+  });
+
+  it('needs more than a container does', () => {
+    expect(linesOfValue({root_fs: {variant: 'apt'}, rpi_sd_image: {}})).toEqual([
+      '1:23 root_fs.variant must not be "apt" when rpi_sd_image is built: nothing in it could boot, found "apt"',
+    ]);
+    expect(linesOfValue({root_fs: {variant: 'apt'}})).toEqual([]);
   });
 
   it('needs the partitions of a Raspberry Pi', () => {
