@@ -74,7 +74,7 @@ async function readDescriptions(file: string): Promise<ReadonlyMap<string, Buffe
   reading.catch(() => undefined);
   let entries = 0;
   for await (const entry of archive) {
-    const {name, size = 0, type} = entry.header;
+    const {name, size, type} = entry.header;
     entries++;
     if (type === 'file' && size <= largestDescription && found.size < mostDescriptions) {
       found.set(posix.normalize(name), await buffer(entry));

@@ -17,13 +17,11 @@ export interface BrokenRule {
   readonly suggestion?: string;
 }
 
-/** Partitions start and end here, so that they fit the erase blocks of SD cards. */
-const alignment = 4 * MiB;
 /** A smaller FAT partition would have no room for two kernels during an update. */
 const smallestBoot = 64 * MiB;
 /** More only slows down mounting; FAT32 tools differ beyond it. */
 const largestBoot = 2 * GiB;
-const smallestRoot = 256 * MiB;
+export const smallestRoot = 256 * MiB;
 /** An MBR partition table ends at 2 TiB; no card comes near. */
 const largestImage = 1024 * GiB;
 
@@ -53,6 +51,8 @@ export function findBrokenRules(
 function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
   const size = findSize(blank_image.size);
   const bootSize = findSize(blank_image.boot_size);
+  // Partitions start and end there, so that they fit the erase blocks of SD cards.
+  const alignment = findSize(blank_image.alignment) ?? 4 * MiB;
   for (const [name, bytes] of [
     ['size', size],
     ['boot_size', bootSize],
@@ -61,8 +61,8 @@ function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
       const rounded = Math.max(alignment, Math.floor(bytes / alignment) * alignment);
       yield {
         field: ['blank_image', name],
-        others: [],
-        message: 'must be a multiple of 4MiB',
+        others: [['blank_image', 'alignment']],
+        message: `must be a multiple of ${blank_image.alignment}`,
         suggestion: formatSize(rounded),
       };
     }
@@ -75,9 +75,22 @@ function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
   if (size !== undefined && size > largestImage) {
     yield {field: ['blank_image', 'size'], others: [], message: 'must be at most 1TiB (1024GiB)'};
   }
-  if (size !== undefined && bootSize !== undefined && size < bootSize + smallestRoot) {
-    const message = `must exceed boot_size (${blank_image.boot_size}) by at least ${formatSize(smallestRoot)}`;
-    yield {field: ['blank_image', 'size'], others: [['blank_image', 'boot_size']], message};
+  const roots = blank_image.layout === 'ab' ? 2 : 1;
+  if (size !== undefined && bootSize !== undefined && size < bootSize + roots * smallestRoot) {
+    const message = `must exceed boot_size (${blank_image.boot_size}) by at least ${formatSize(roots * smallestRoot)}`;
+    yield {
+      field: ['blank_image', 'size'],
+      others: [
+        ['blank_image', 'boot_size'],
+        ['blank_image', 'layout'],
+      ],
+      message,
+    };
+  }
+  if (blank_image.layout === 'ab' && blank_image.device !== 'rpi') {
+    const message =
+      'must be "single" for this device: two slots are started by the firmware of the Raspberry Pi';
+    yield {field: ['blank_image', 'layout'], others: [['blank_image', 'device']], message};
   }
 }
 

@@ -19,6 +19,11 @@ export const rootFsTargets = [
 /** What can be written in `blank_image.device`. */
 export const devices = ['rpi', 'odroid'] as const;
 
+/** What can be written in `blank_image.layout`. */
+export const layouts = ['single', 'ab'] as const;
+
+const alignments = ['1MiB', '2MiB', '4MiB', '8MiB', '16MiB', '32MiB'] as const;
+
 const gitOnly =
   'Has an effect only with `source: "git"`, which this version does not build yet: leave it out.';
 
@@ -123,13 +128,23 @@ export const BlankImage = z
   .strictObject({
     ...buildImage,
     device: field.oneOf(devices).meta({description: 'Device to tailor the partitions for.'}),
-    size: field.size().meta({
+    layout: field.oneOf(layouts).meta({
       description:
-        'Size of the whole image: a multiple of 4MiB, at most 1TiB, at least 256MiB more than boot_size. Units: MiB, GiB, MB, GB.',
+        'Partitions: "single" (boot and root), or "ab" (boot and two root slots of one size, as otaclient expects them on a Raspberry Pi).',
+    }),
+    size: field.sizeOrAuto().meta({
+      description:
+        'Size of the whole image: "auto" for what the content of rpi_sd_image needs and `reserve`, or a multiple of `alignment`, at most 1TiB, with at least 256MiB for each root partition. Units: MiB, GiB, MB, GB.',
+    }),
+    reserve: field.size().meta({
+      description: 'With size "auto": the room that each root partition has beside its content.',
     }),
     boot_size: field.size().meta({
       description:
-        'Size of the boot partition: a multiple of 4MiB from 64MiB to 2GiB. Units: MiB, GiB, MB, GB.',
+        'Size of the boot partition: a multiple of `alignment` from 64MiB to 2GiB. Units: MiB, GiB, MB, GB.',
+    }),
+    alignment: field.oneOf(alignments).meta({
+      description: 'Partitions start at a multiple of this: that of the erase blocks of the card.',
     }),
   })
   .meta({description: 'Blank image that holds the partitions of the SD image.'});

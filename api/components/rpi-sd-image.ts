@@ -1,5 +1,6 @@
 import {noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import type {Configs} from '../../configs/schema.ts';
+import {sizeSettings} from './blank-image.ts';
 import {cardFiles, cardSettings, dockerFiles, dockerSettings} from './card-settings.ts';
 import {removedPackages, rootFsTree} from './root-fs.ts';
 import {archiveSettings, identitySettings, overlayFiles, rootFsArchitecture} from './root-fs-settings.ts';
@@ -59,6 +60,7 @@ export function rpiSdImageSteps(configs: Configs, local: LocalFiles = noLocalFil
       settings: [
         ...identitySettings(configs, local),
         ...cardSettings(configs, local),
+        ...sizeSettings(configs),
         {field: 'rpi_sd_image.version', variable: 'VERSION', value: config.version},
         {
           field: 'blank_image.device',

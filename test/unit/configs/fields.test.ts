@@ -242,7 +242,15 @@ const cases: readonly Case[] = [
     bad: ['', 'arm64', 'ARM64-debian', 'toString', null],
   },
   {component: 'blank_image', field: 'device', good: ['rpi', 'odroid'], bad: ['', 'RPI', 'rpi4', 3]},
-  {component: 'blank_image', field: 'size', good: ['2GiB', '65536MB'], bad: ['2G', '2 GiB', 2147483648, '']},
+  {
+    component: 'blank_image',
+    field: 'size',
+    good: ['2GiB', '65536MB', 'auto'],
+    bad: ['2G', '2 GiB', 2147483648, '', 'autox', 'Auto'],
+  },
+  {component: 'blank_image', field: 'reserve', good: ['256MiB'], bad: ['auto', '', '1G']},
+  {component: 'blank_image', field: 'layout', good: ['single', 'ab'], bad: ['', 'AB', 'abc']},
+  {component: 'blank_image', field: 'alignment', good: ['1MiB', '4MiB'], bad: ['3MiB', '64MiB', 4194304, '']},
   {
     component: 'root_fs',
     field: 'repo',

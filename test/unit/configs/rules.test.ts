@@ -42,6 +42,24 @@ describe('the sizes of blank_image', () => {
     expect(sizes(size, boot)).toEqual([message]);
   });
 
+  it('may be automatic, and have room for two slots', () => {
+    expect(sizes('auto', '64MiB')).toEqual([]);
+    expect(linesOfValue({blank_image: {layout: 'ab', size: '576MiB', boot_size: '64MiB'}})).toEqual([]);
+    expect(linesOfValue({blank_image: {layout: 'ab', size: '572MiB', boot_size: '64MiB'}})).toEqual([
+      '1:38 blank_image.size must exceed boot_size (64MiB) by at least 512MiB, found "572MiB"',
+    ]);
+    expect(linesOfValue({blank_image: {layout: 'ab', device: 'odroid'}})).toEqual([
+      expect.stringContaining('blank_image.layout must be "single" for this device') as string,
+    ]);
+  });
+
+  it('are multiples of the alignment', () => {
+    expect(linesOfValue({blank_image: {alignment: '1MiB', size: '1025MiB'}})).toEqual([]);
+    expect(linesOfValue({blank_image: {alignment: '32MiB', size: '1028MiB'}})).toEqual([
+      '1:44 blank_image.size must be a multiple of 32MiB, found "1028MiB", did you mean "1GiB"?',
+    ]);
+  });
+
   it('point at the field that the user wrote, not at a default', () => {
     expect(linesOfValue({blank_image: {boot_size: '2GiB'}})).toEqual([
       '1:29 blank_image.size must exceed boot_size (2GiB) by at least 256MiB',
@@ -50,7 +68,7 @@ describe('the sizes of blank_image', () => {
 
   it('say nothing about a pair of which one is wrong by itself', () => {
     expect(sizes('2GIB', '2GiB')).toEqual([
-      '1:24 blank_image.size must be a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found "2GIB"',
+      '1:24 blank_image.size must be "auto" or a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found "2GIB"',
     ]);
   });
 });

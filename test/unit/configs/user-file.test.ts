@@ -42,7 +42,7 @@ describe('a field', () => {
 
   it('that is like none gets all names', () => {
     expect(linesOfValue({blank_image: {zzz: 1}})).toEqual([
-      '1:17 blank_image has no field "zzz", known are image, repo, device, size, boot_size',
+      '1:17 blank_image has no field "zzz", known are image, repo, device, layout, size, reserve, boot_size, alignment',
     ]);
   });
 
@@ -107,7 +107,7 @@ describe('the whole file', () => {
       '3:67 root_fs.packages[1] must be the name of a Debian package, without version or architecture, found "Nano"',
       '3:75 root_fs.packages[2] must be the name of a Debian package, without version or architecture, found 7',
       '4:29 blank_image.device must be "rpi" when rpi_sd_image is built: it is an image for the Raspberry Pi, found "odroid"',
-      '4:47 blank_image.size must be a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found 5',
+      '4:47 blank_image.size must be "auto" or a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found 5',
     ]);
   });
 });

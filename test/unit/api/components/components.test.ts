@@ -270,6 +270,10 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     ],
     ['blank_image', 'size', '4GiB', ['blank_image']],
     ['blank_image', 'boot_size', '128MiB', ['blank_image']],
+    ['blank_image', 'size', 'auto', ['blank_image', 'rpi_sd_image']],
+    ['blank_image', 'reserve', '1GiB', []],
+    ['blank_image', 'layout', 'ab', ['blank_image']],
+    ['blank_image', 'alignment', '8MiB', ['blank_image']],
     ['blank_image', 'device', 'odroid', ['blank_image', 'rpi_sd_image']],
     ['base_image', 'mirror', 'http://deb.test/debian', ['rpi_bootloader.resolve', 'rpi_kernel.resolve']],
     ['rpi_sd_image', 'version', 'v9', ['rpi_sd_image']],
@@ -308,7 +312,7 @@ describe('a changed field changes the steps that it reaches and no other', () =>
         'root_fs hostname username groupname password version packages suite mirror target',
         'root_fs ssh_authorized_keys locale timezone keyboard keyring variant remove_packages apt_sources',
         'root_fs overlay scripts scripts_network',
-        'blank_image size boot_size device',
+        'blank_image size boot_size device layout reserve alignment',
         'base_image mirror from',
         'rpi_sd_image version docker_engine_version docker_compose_version docker_machine_version',
         'rpi_sd_image docker_repo docker_machine_url docker_machine_sha256 preload compose cmdline config_txt',
@@ -336,6 +340,17 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     },
   );
 
+  it('reserve counts where the size is automatic, and reaches the image only', () => {
+    const auto = (fields: object) => configsWith('blank_image', {size: 'auto', ...fields});
+    const told = (configs: Configs) =>
+      stepOf(configs, 'rpi_sd_image').settings.find(({variable}) => variable === 'ROOT_RESERVE')?.value;
+    expect(told(auto({}))).toBe(String(256 * 1024 ** 2));
+    expect(told(auto({reserve: '1GiB'}))).toBe(String(1024 ** 3));
+    expect(identityOf(stepOf(auto({reserve: '1GiB'}), 'blank_image'))).toBe(
+      identityOf(stepOf(auto({}), 'blank_image')),
+    );
+  });
+
   it('sizes: two ways to write the same are the same', () => {
     expect(changedSteps(configsWith('blank_image', {size: '2048MiB'}))).toEqual([]);
   });
@@ -345,8 +360,16 @@ describe('a changed field changes the steps that it reaches and no other', () =>
       stepOf(configsWith('blank_image', fields), 'blank_image').settings.find(
         (setting) => setting.variable === 'IDENTITY',
       )?.value;
-    const all = [{}, {size: '4GiB'}, {boot_size: '128MiB'}, {device: 'odroid'}].map(identity);
-    expect(new Set(all).size).toBe(4);
+    const all = [
+      {},
+      {size: '4GiB'},
+      {boot_size: '128MiB'},
+      {device: 'odroid'},
+      {size: 'auto'},
+      {layout: 'ab'},
+      {alignment: '8MiB'},
+    ].map(identity);
+    expect(new Set(all).size).toBe(7);
     expect(identity({size: '2048MiB'})).toBe(identity({}));
   });
 });
