@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'TARGET_UNUSABLE'
   | 'DELIVERY_FAILED'
   | 'ARTIFACT_CORRUPT'
+  | 'INPUT_CHANGED'
   | 'BUILD_FAILED'
   | 'BOOT_FAILED'
   | 'LOCK_MISSING'

@@ -2,10 +2,11 @@ import {getNodeValue, type Node} from 'jsonc-parser';
 import type {z} from 'zod';
 import {mergeConfigs} from './merge.ts';
 import {findNearestName} from './nearest-name.ts';
+import {keyAt, nodeAt} from './node-at.ts';
 import {findBrokenRules, type BrokenRule, type FieldPath} from './rules.ts';
 import {UserConfigs, type ComponentName, type Configs} from './schema.ts';
 import {isSecretName, mask} from './secrets.ts';
-import type {Problem} from './source-text.ts';
+import {quote, type Problem} from './source-text.ts';
 import {describe, kernelBranchAlias, type UserFile, type WrittenField} from './user-file.ts';
 
 /** The fields that have an effect only with `source: "git"`. */
@@ -36,15 +37,18 @@ export function checkFields(file: UserFile, defaults: Configs): CheckedFields {
   }
   const value = file.toValue();
   for (const issue of UserConfigs.safeParse(value).error?.issues ?? []) {
-    const [component, name, index] = issue.path;
+    const [component, name, ...rest] = issue.path;
     const field = file.findField(component as ComponentName, String(name));
     if (field === undefined) {
       throw new Error(`zod reports a field that is not in the file: ${issue.path.join('.')}`);
     }
-    const item = typeof index === 'number' ? field.value.children?.[index] : undefined;
-    if (!problems.has(item ?? field.value)) {
-      problems.set(item ?? field.value, wrongValue(field, issue, item));
-      wrong.add(field);
+    const node = nodeAt(field.value, rest);
+    wrong.add(field);
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys)
+        problems.set(keyAt(node, key) ?? node, unknownKey(field, rest, node, key));
+    } else if (!problems.has(node)) {
+      problems.set(node, wrongValue(field, issue, node));
     }
   }
   for (const {component, name} of wrong) {
@@ -77,13 +81,17 @@ function withoutEffect(file: UserFile, field: WrittenField, defaults: Configs): 
   return {span: key, message: `${component}.${name} ${message}`};
 }
 
-function wrongValue({component, name, value}: WrittenField, issue: z.core.$ZodIssue, item?: Node): Problem {
-  const node = item ?? value;
-  const path = item === undefined ? `${component}.${name}` : `${component}.${name}[${String(issue.path[2])}]`;
+function wrongValue({component, name, value}: WrittenField, issue: z.core.$ZodIssue, node: Node): Problem {
+  const path = pathText([component, name, ...issue.path.slice(2)]);
+  const inside = issue.path.slice(2);
+  if (inside.length > 0 && !leadsTo(value, inside)) {
+    return {span: node, message: `${path} is missing: it ${issue.message}`, ...expectation(issue.message)};
+  }
   const known = issue.code === 'invalid_value' ? issue.values.map(String) : [];
   const suggestion = node.type === 'string' ? findNearestName(String(node.value), known) : undefined;
   // The list of what is possible would only distract from a good guess.
-  const message = suggestion !== undefined && known.length > 1 ? `is not a known ${name}` : issue.message;
+  const last = issue.path.findLast((part) => typeof part === 'string') ?? name;
+  const message = suggestion !== undefined && known.length > 1 ? `is not a known ${last}` : issue.message;
   return {
     span: node,
     message: `${path} ${message}`,
@@ -91,6 +99,35 @@ function wrongValue({component, name, value}: WrittenField, issue: z.core.$ZodIs
     ...expectation(issue.message),
     ...(suggestion === undefined ? {} : {suggestion}),
   };
+}
+
+/** A key that is not known in an object that is a field's value, or lies in one. */
+function unknownKey(
+  {component, name}: WrittenField,
+  path: readonly PropertyKey[],
+  object: Node,
+  key: string,
+): Problem {
+  const message = `${pathText([component, name, ...path])} has no key ${quote(key)}`;
+  return {span: keyAt(object, key) ?? object, message};
+}
+
+/** As in `root_fs.apt_sources[0].url`. */
+function pathText(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, index) =>
+      typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part)}`,
+    )
+    .join('');
+}
+
+/** Whether there is a value at `path`. */
+function leadsTo(value: Node, path: readonly PropertyKey[]): boolean {
+  const last = path.at(-1);
+  const parent = nodeAt(value, path.slice(0, -1));
+  return typeof last === 'number'
+    ? parent.children?.[last] !== undefined
+    : keyAt(parent, String(last)) !== undefined;
 }
 
 function brokenRule(file: UserFile, rule: BrokenRule): Problem {

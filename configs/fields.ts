@@ -217,6 +217,14 @@ export function size() {
   return text(sizePattern, 'a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB)');
 }
 
+/** The same, or "auto". */
+export function sizeOrAuto() {
+  return text(
+    new RegExp(`^auto$|${sizePattern.source}`),
+    '"auto" or a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB)',
+  );
+}
+
 /** `words`, or an exact version of a Debian package (Debian policy 5.6.12). */
 export function packageVersion(...words: readonly string[]) {
   const quoted = words.map((word) => `"${word}"`).join(', ');

@@ -3,6 +3,7 @@ import {join, resolve} from 'node:path';
 import {checkUserFile} from './check-user-file.ts';
 import {ConfigError} from './config-error.ts';
 import {defaultConfigs} from './default-configs.ts';
+import {noLocalFiles, readLocalFiles, type LocalFiles} from './local-files.ts';
 import {mergeConfigs} from './merge.ts';
 import {entryExists, readConfigText} from './read-config-text.ts';
 import {componentNames, type ComponentName, type Configs} from './schema.ts';
@@ -15,6 +16,8 @@ export interface ResolvedConfigs {
   readonly requested: readonly ComponentName[];
   /** The user's file, absolute; undefined when there is none. */
   readonly file: string | undefined;
+  /** What it names beside itself. */
+  readonly local: LocalFiles;
 }
 
 /**
@@ -31,10 +34,11 @@ export async function loadConfigs(options: {
   const file = await findUserFile(options);
   const defaults = defaultConfigs();
   if (file === undefined) {
-    return {...mergeConfigs(defaults, {}), requested: componentNames, file};
+    return {...mergeConfigs(defaults, {}), requested: componentNames, file, local: noLocalFiles};
   }
-  const user = checkUserFile(await readConfigText(file), defaults);
-  return {...mergeConfigs(defaults, user), file};
+  const source = await readConfigText(file);
+  const user = checkUserFile(source, defaults);
+  return {...mergeConfigs(defaults, user), file, local: await readLocalFiles(source, user)};
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type {ComponentName, Configs} from './schema.ts';
+import {findBrokenCardRules} from './card-rules.ts';
 import {findSize, formatSize, GiB, MiB} from './size.ts';
 
 /** A field, as component and name. */
@@ -16,13 +17,11 @@ export interface BrokenRule {
   readonly suggestion?: string;
 }
 
-/** Partitions start and end here, so that they fit the erase blocks of SD cards. */
-const alignment = 4 * MiB;
 /** A smaller FAT partition would have no room for two kernels during an update. */
 const smallestBoot = 64 * MiB;
 /** More only slows down mounting; FAT32 tools differ beyond it. */
 const largestBoot = 2 * GiB;
-const smallestRoot = 256 * MiB;
+export const smallestRoot = 256 * MiB;
 /** An MBR partition table ends at 2 TiB; no card comes near. */
 const largestImage = 1024 * GiB;
 
@@ -39,9 +38,12 @@ export function findBrokenRules(
 ): readonly BrokenRule[] {
   return [
     ...sizeRules(configs),
-    ...mirrorRule(configs),
+    ...archiveRule(configs),
     ...duplicatePackages(configs),
+    ...removedPackages(configs),
+    ...aptSourceRules(configs),
     ...sharedImageNames(configs),
+    ...findBrokenCardRules(configs),
     ...(requested.includes('rpi_sd_image') ? sdImageRules(configs) : []),
   ];
 }
@@ -49,6 +51,8 @@ export function findBrokenRules(
 function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
   const size = findSize(blank_image.size);
   const bootSize = findSize(blank_image.boot_size);
+  // Partitions start and end there, so that they fit the erase blocks of SD cards.
+  const alignment = findSize(blank_image.alignment) ?? 4 * MiB;
   for (const [name, bytes] of [
     ['size', size],
     ['boot_size', bootSize],
@@ -57,8 +61,8 @@ function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
       const rounded = Math.max(alignment, Math.floor(bytes / alignment) * alignment);
       yield {
         field: ['blank_image', name],
-        others: [],
-        message: 'must be a multiple of 4MiB',
+        others: [['blank_image', 'alignment']],
+        message: `must be a multiple of ${blank_image.alignment}`,
         suggestion: formatSize(rounded),
       };
     }
@@ -71,16 +75,31 @@ function* sizeRules({blank_image}: Configs): Iterable<BrokenRule> {
   if (size !== undefined && size > largestImage) {
     yield {field: ['blank_image', 'size'], others: [], message: 'must be at most 1TiB (1024GiB)'};
   }
-  if (size !== undefined && bootSize !== undefined && size < bootSize + smallestRoot) {
-    const message = `must exceed boot_size (${blank_image.boot_size}) by at least ${formatSize(smallestRoot)}`;
-    yield {field: ['blank_image', 'size'], others: [['blank_image', 'boot_size']], message};
+  const roots = blank_image.layout === 'ab' ? 2 : 1;
+  if (size !== undefined && bootSize !== undefined && size < bootSize + roots * smallestRoot) {
+    const message = `must exceed boot_size (${blank_image.boot_size}) by at least ${formatSize(roots * smallestRoot)}`;
+    yield {
+      field: ['blank_image', 'size'],
+      others: [
+        ['blank_image', 'boot_size'],
+        ['blank_image', 'layout'],
+      ],
+      message,
+    };
+  }
+  if (blank_image.layout === 'ab' && blank_image.device !== 'rpi') {
+    const message =
+      'must be "single" for this device: two slots are started by the firmware of the Raspberry Pi';
+    yield {field: ['blank_image', 'layout'], others: [['blank_image', 'device']], message};
   }
 }
 
-function* mirrorRule({root_fs}: Configs): Iterable<BrokenRule> {
-  if (portless.includes(root_fs.target) && root_fs.mirror === '') {
-    const message = `must be set for target ${root_fs.target}: Debian trixie has no such port`;
-    yield {field: ['root_fs', 'mirror'], others: [['root_fs', 'target']], message};
+function* archiveRule({root_fs}: Configs): Iterable<BrokenRule> {
+  if (!portless.includes(root_fs.target)) return;
+  for (const name of ['mirror', 'keyring'] as const) {
+    if (root_fs[name] !== '') continue;
+    const message = `must be set for target ${root_fs.target}: Debian has no such port, so mirror, suite and keyring must name an archive that has it`;
+    yield {field: ['root_fs', name], others: [['root_fs', 'target']], message};
   }
 }
 
@@ -93,6 +112,29 @@ function* duplicatePackages({root_fs}: Configs): Iterable<BrokenRule> {
       return;
     }
     seen.add(name);
+  }
+}
+
+function* removedPackages({root_fs}: Configs): Iterable<BrokenRule> {
+  const both = root_fs.remove_packages.find((name) => root_fs.packages.includes(name));
+  if (both !== undefined) {
+    const message = `must not name "${both}", which packages asks for`;
+    yield {field: ['root_fs', 'remove_packages'], others: [['root_fs', 'packages']], message};
+  }
+}
+
+function* aptSourceRules({root_fs}: Configs): Iterable<BrokenRule> {
+  const field: FieldPath = ['root_fs', 'apt_sources'];
+  const names = root_fs.apt_sources.map(({name}) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    yield {field, others: [], message: `must give each source a name of its own: "${twice}" is there twice`};
+  for (const {name, suite, components} of root_fs.apt_sources) {
+    if (suite.endsWith('/') === (components.length === 0)) continue;
+    const message = suite.endsWith('/')
+      ? `must give "${name}" no components: its suite "${suite}" is the path of a flat archive`
+      : `must give "${name}" components (such as ["main"]): only a flat archive, whose suite ends with "/", has none`;
+    yield {field, others: [], message};
   }
 }
 
@@ -115,6 +157,10 @@ function* sdImageRules({root_fs, blank_image}: Configs): Iterable<BrokenRule> {
   if (root_fs.target !== 'arm64-debian') {
     const message = 'must be "arm64-debian" when rpi_sd_image is built: it is an image of 64 bits';
     yield {field: ['root_fs', 'target'], others: [], message};
+  }
+  if (root_fs.variant === 'apt') {
+    const message = 'must not be "apt" when rpi_sd_image is built: nothing in it could boot';
+    yield {field: ['root_fs', 'variant'], others: [], message};
   }
   if (blank_image.device !== 'rpi') {
     const message = 'must be "rpi" when rpi_sd_image is built: it is an image for the Raspberry Pi';

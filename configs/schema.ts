@@ -1,6 +1,8 @@
 import {z} from 'zod';
+import * as card from './card-fields.ts';
 import * as field from './fields.ts';
 import {findBrokenRules} from './rules.ts';
+import * as system from './system-fields.ts';
 
 export {parseSize} from './size.ts';
 
@@ -21,6 +23,11 @@ export const devices = ['rpi', 'odroid'] as const;
 const sources = ['debian', 'git'] as const;
 
 const gitOnly = 'Has an effect only with `source: "git"`.';
+
+/** What can be written in `blank_image.layout`. */
+export const layouts = ['single', 'ab'] as const;
+
+const alignments = ['1MiB', '2MiB', '4MiB', '8MiB', '16MiB', '32MiB'] as const;
 
 /** The fields that each component has for its build image. */
 const buildImage = {
@@ -64,14 +71,46 @@ export const RootFs = z
     password: field
       .password()
       .meta({description: "The default user's password, or its crypt hash ($5$…, $6$… or $y$…)."}),
+    ssh_authorized_keys: system.sshAuthorizedKeys().meta({
+      description: 'Public SSH keys that may log in as the default user: lines of .pub files.',
+    }),
+    locale: system.locale().meta({description: 'Language and formats of the system, as glibc names them.'}),
+    timezone: system.timezone().meta({description: 'Time zone, as the tz database names it.'}),
+    keyboard: system.keyboard().meta({
+      description:
+        'Keyboard layout, as XKB names it, with a variant in brackets; empty for that of the kernel (US).',
+    }),
     version: field
       .fileVersion()
       .meta({description: 'Version tag of the file system; a part of the file names.'}),
     suite: field.suite().meta({description: 'Debian release to install.'}),
     mirror,
+    keyring: system.localPath('a file with public keys').meta({
+      description:
+        "File beside configs.json with the public OpenPGP keys that sign the mirror; empty for Debian's own keys.",
+    }),
+    variant: system.installVariant().meta({
+      description:
+        'How much to install: "apt" (essential packages, apt and `packages`, nothing else), "minbase" (the base set that boots), "important", "standard" (the base set and all packages of that priority).',
+    }),
     packages: field
       .packageNames()
       .meta({description: 'Debian packages to install in addition to the base set.'}),
+    remove_packages: field.packageNames().meta({
+      description: 'Packages that must not be installed, of the base set or as a dependency.',
+    }),
+    apt_sources: system.aptSources().meta({
+      description: 'More package archives, for the build and for the device.',
+    }),
+    overlay: system.localPath('a folder').meta({
+      description:
+        'Folder beside configs.json that is laid over the root file system; `overlay.table` in it sets owners and modes. Empty for none.',
+    }),
+    scripts: system.scripts().meta({
+      description:
+        'Programs beside configs.json that run, one after the other, in the root file system when its packages are installed.',
+    }),
+    scripts_network: system.flag().meta({description: 'Whether the scripts have a network.'}),
   })
   .meta({description: 'Core root file system of the SD image.'});
 
@@ -80,13 +119,23 @@ export const BlankImage = z
   .strictObject({
     ...buildImage,
     device: field.oneOf(devices).meta({description: 'Device to tailor the partitions for.'}),
-    size: field.size().meta({
+    layout: field.oneOf(layouts).meta({
       description:
-        'Size of the whole image: a multiple of 4MiB, at most 1TiB, at least 256MiB more than boot_size. Units: MiB, GiB, MB, GB.',
+        'Partitions: "single" (boot and root), or "ab" (boot and two root slots of one size, as otaclient expects them on a Raspberry Pi).',
+    }),
+    size: field.sizeOrAuto().meta({
+      description:
+        'Size of the whole image: "auto" for what the content of rpi_sd_image needs and `reserve`, or a multiple of `alignment`, at most 1TiB, with at least 256MiB for each root partition. Units: MiB, GiB, MB, GB.',
+    }),
+    reserve: field.size().meta({
+      description: 'With size "auto": the room that each root partition has beside its content.',
     }),
     boot_size: field.size().meta({
       description:
-        'Size of the boot partition: a multiple of 4MiB from 64MiB to 2GiB. Units: MiB, GiB, MB, GB.',
+        'Size of the boot partition: a multiple of `alignment` from 64MiB to 2GiB. Units: MiB, GiB, MB, GB.',
+    }),
+    alignment: field.oneOf(alignments).meta({
+      description: 'Partitions start at a multiple of this: that of the erase blocks of the card.',
     }),
   })
   .meta({description: 'Blank image that holds the partitions of the SD image.'});
@@ -121,21 +170,52 @@ export const RpiKernel = z
   })
   .meta({description: 'Raspberry Pi kernel, 64 bits.'});
 
+/** Where Docker's own packages come from. */
+const DockerRepo = z.strictObject(card.dockerRepoFields, {
+  error: 'must be an object with url, key, suite and component',
+});
+
 /** The image to write to an SD card. */
 export const RpiSdImage = z
   .strictObject({
     ...buildImage,
-    docker_engine_version: field.packageVersion('debian').meta({
+    docker_repo: DockerRepo.meta({
       description:
-        'Docker engine to install: "debian" for the Debian release\'s own, or an exact package version.',
+        "Package archive with Docker's own packages (docker-ce); without one, Debian's are installed.",
     }),
-    docker_compose_version: field.packageVersion('debian', 'none').meta({
+    docker_engine_version: field.packageVersion('debian', 'latest').meta({
       description:
-        'Docker Compose to install: "debian" for the Debian release\'s own, "none", or an exact package version.',
+        'Docker engine to install: "debian" for the Debian release\'s own, "latest" for the newest of docker_repo, or an exact version of docker_repo (of Debian\'s package where there is none).',
     }),
-    docker_machine_version: field
-      .only('none', 'must be "none": Docker Machine has been end-of-life since 2021')
-      .meta({description: 'Docker Machine has been end-of-life since 2021: only "none".'}),
+    docker_compose_version: field.packageVersion('debian', 'latest', 'none').meta({
+      description:
+        'Docker Compose to install: "debian", "latest" or an exact version as for docker_engine_version, or "none".',
+    }),
+    docker_machine_version: card.machineVersion().meta({
+      description:
+        'Docker Machine to install: "none", or a version with docker_machine_url and docker_machine_sha256. It has been end-of-life since 2021.',
+    }),
+    docker_machine_url: card.machineUrl().meta({
+      description:
+        'Address of the docker-machine program for arm64, with {version} where the version stands.',
+    }),
+    docker_machine_sha256: card.optionalSha256().meta({description: 'SHA-256 of that program.'}),
+    preload: card.preload().meta({
+      description: 'Docker images that the card has without a network: they are loaded at the first boot.',
+    }),
+    compose: system.localPath('a compose file').meta({
+      description: 'Compose file beside configs.json that is started at each boot; empty for none.',
+    }),
+    cmdline: card
+      .kernelParameters()
+      .meta({description: 'More parameters for the command line of the kernel.'}),
+    config_txt: card.configTxtLines().meta({
+      description: "More lines for the firmware's config.txt; sections such as [pi4] may be among them.",
+    }),
+    compression: card.compression().meta({
+      description:
+        'The forms that the image is delivered in: "none" for the image itself, "zip", "zst", "xz".',
+    }),
     version: field
       .fileVersion()
       .meta({description: 'Version tag to give the image; a part of the file names.'}),
@@ -196,7 +276,9 @@ export const UserConfigs = z
         .gitRef()
         .meta({description: `Another name for branch. ${gitOnly}`, deprecated: true}),
     }).partial(),
-    rpi_sd_image: RpiSdImage.partial(),
+    rpi_sd_image: RpiSdImage.extend({
+      docker_repo: DockerRepo.partial().meta({description: RpiSdImage.shape.docker_repo.description ?? ''}),
+    }).partial(),
   })
   .partial();
 

@@ -95,9 +95,19 @@ export class UserFile {
     for (const {name, key, value} of this.#properties(object)) {
       if (known.includes(name) || (component === 'rpi_kernel' && name === kernelBranchAlias)) {
         this.#fields.push({component, name, key, value});
+        this.#findRepeatedKeys(value);
       } else {
         this.#problems.push(unknownField(key, component, name, known));
       }
+    }
+  }
+
+  /** Goes through the objects in a field's value. */
+  #findRepeatedKeys(node: Node): void {
+    if (node.type === 'object') {
+      for (const {value} of this.#properties(node)) this.#findRepeatedKeys(value);
+    } else if (node.type === 'array') {
+      for (const item of node.children ?? []) this.#findRepeatedKeys(item);
     }
   }
 
@@ -171,13 +181,17 @@ export function describe({type, value}: Node): string {
   }
 }
 
-/** No field takes an object, so it is enough that one stays an object. */
+/** As JSON.parse makes it: a key `__proto__` is a key like any other. */
 function plainValue({type, value, children}: Node): unknown {
   switch (type) {
     case 'array':
       return (children ?? []).map(plainValue);
     case 'object':
-      return {};
+      return Object.fromEntries(
+        (children ?? []).flatMap(({children: [key, item] = []}) =>
+          key === undefined || item === undefined ? [] : [[String(key.value), plainValue(item)]],
+        ),
+      );
     default:
       return value;
   }

@@ -1,4 +1,5 @@
 import {componentNames, type ComponentName, type Configs} from '../../configs/schema.ts';
+import {noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import {findNearestName} from '../../configs/nearest-name.ts';
 import {PipelineError} from '../errors.ts';
 import {blankImageSteps} from './blank-image.ts';
@@ -15,15 +16,16 @@ export const baseImageStep = 'base_image';
 /**
  * Every step of every component for one configuration.
  *
+ * @param local the files beside configs.json that it names.
  * @param pins the commits of the git repositories that it names.
  */
-export function allSteps(configs: Configs, pins: Pins = noPins): Step[] {
+export function allSteps(configs: Configs, local: LocalFiles = noLocalFiles, pins: Pins = noPins): Step[] {
   return [
-    ...rootFsSteps(configs, pins),
+    ...rootFsSteps(configs, local, pins),
     ...blankImageSteps(configs, pins),
     ...rpiBootloaderSteps(configs, pins),
     ...rpiKernelSteps(configs, pins),
-    ...rpiSdImageSteps(configs, pins),
+    ...rpiSdImageSteps(configs, local, pins),
   ];
 }
 

@@ -1,7 +1,7 @@
 import type {ComponentName, Configs} from '../../configs/schema.ts';
 import {kernelOutputs} from './kernel-outputs.ts';
 import {pinOf, type Pins} from './pins.ts';
-import {rootFsTarget} from './root-fs.ts';
+import {rootFsTarget} from './root-fs-settings.ts';
 import {gibibyte, withDigest, type HandedFile, type Output, type Setting, type Step} from './step.ts';
 
 /*

@@ -1,7 +1,16 @@
+import {localTree, noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import type {Configs} from '../../configs/schema.ts';
 import {hypriotRootFs} from './hypriot-contract.ts';
 import {noPins, type Pins} from './pins.ts';
-import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
+import {
+  archiveFiles,
+  archiveSettings,
+  aptSourceSettings,
+  identitySettings,
+  overlayFiles,
+  rootFsArchitecture,
+} from './root-fs-settings.ts';
+import {gibibyte, optional, packageList, withDigest, type Setting, type Step} from './step.ts';
 
 /**
  * What every root file system has besides Debian's essential packages: enough to boot, to be reached over the network
@@ -31,81 +40,56 @@ const basePackages = [
   'zstd',
 ];
 
-interface Target {
-  /** As Debian calls it. */
-  readonly architecture: string;
-  readonly variant: string;
-  /** As qemu calls the architecture; empty where Hypriot's scripts use none. */
-  readonly emulator: string;
-}
+/** What sets the keyboard of the console at boot. */
+const keyboardPackages = ['console-setup', 'keyboard-configuration'];
 
-/** What each target means (hypriot-kit, `root_fs.target`). */
-const targets: Readonly<Record<Configs['root_fs']['target'], Target>> = {
-  'arm64-debian': {architecture: 'arm64', variant: 'debian', emulator: 'aarch64'},
-  'armhf-debian': {architecture: 'armhf', variant: 'debian', emulator: 'arm'},
-  'armhf-raspbian': {architecture: 'armhf', variant: 'raspbian', emulator: 'arm'},
-  mips: {architecture: 'mips', variant: 'debian', emulator: 'mips'},
-  amd64: {architecture: 'amd64', variant: 'debian', emulator: ''},
-  i386: {architecture: 'i386', variant: 'debian', emulator: ''},
-};
-
-export function rootFsTarget(configs: Configs): Target {
-  return targets[configs.root_fs.target];
-}
-
-export function rootFsArchitecture(configs: Configs): string {
-  return targets[configs.root_fs.target].architecture;
-}
-
-/** What every step that puts packages in needs to know, those of `rpi_sd_image` included. */
-export function systemSettings({root_fs: config}: Configs): Setting[] {
-  return [
-    {field: 'root_fs.target', variable: 'BUILD_ARCH', value: targets[config.target].architecture},
-    {field: 'root_fs.suite', variable: 'SUITE', value: config.suite},
+/** The packages that are asked for, sorted. */
+function wantedPackages({root_fs: config}: Configs): string[] {
+  const names = [
+    ...(config.variant === 'apt' ? [] : basePackages),
+    ...(config.keyboard === '' ? [] : keyboardPackages),
+    ...config.packages,
   ];
+  const removed = new Set(config.remove_packages);
+  return [...new Set(names)].filter((name) => !removed.has(name)).sort();
 }
 
-/** Where packages come from: only a step that resolves asks there. */
-export function archiveSettings(configs: Configs): Setting[] {
-  const {target, mirror} = configs.root_fs;
-  return [
-    ...systemSettings(configs),
-    {field: 'root_fs.target', variable: 'VARIANT', value: targets[target].variant},
-    {field: 'root_fs.mirror', variable: 'MIRROR', value: mirror},
-  ];
+/** The packages that must not come in, as a dependency either. */
+export function removedPackages({root_fs: config}: Configs): Setting[] {
+  const names = [...new Set(config.remove_packages)].sort();
+  return optional('root_fs.remove_packages', 'REMOVE_PACKAGES', names.join(' '));
 }
 
-/** Who and what the system is: cheap to apply, so kept apart from the packages. */
-export function identitySettings({root_fs: config}: Configs): Setting[] {
-  const {architecture, variant} = targets[config.target];
-  return [
-    {field: 'root_fs.target', variable: 'BUILD_ARCH', value: architecture},
-    {field: 'root_fs.target', variable: 'VARIANT', value: variant},
-    {field: 'root_fs.hostname', variable: 'HYPRIOT_HOSTNAME', value: config.hostname},
-    {field: 'root_fs.groupname', variable: 'HYPRIOT_GROUPNAME', value: config.groupname},
-    {field: 'root_fs.username', variable: 'HYPRIOT_USERNAME', value: config.username},
-    {field: 'root_fs.password', variable: 'HYPRIOT_PASSWORD', value: config.password, secret: true},
-    {field: 'root_fs.version', variable: 'HYPRIOT_OS_VERSION', value: config.version},
-  ];
+/** The step whose tree the later ones start from. */
+export function rootFsTree({root_fs: {scripts}}: Configs): 'root_fs.packages' | 'root_fs.scripts' {
+  return scripts.length === 0 ? 'root_fs.packages' : 'root_fs.scripts';
 }
 
-export function rootFsSteps(configs: Configs, pins: Pins = noPins): Step[] {
+const tree = [
+  {name: 'rootfs-packages.tar.zst', delivered: false},
+  {name: 'packages.tsv', delivered: false},
+];
+
+export function rootFsSteps(configs: Configs, local: LocalFiles = noLocalFiles, pins: Pins = noPins): Step[] {
   const config = configs.root_fs;
   if (config.repo !== 'builtin') return hypriotRootFs(configs, pins);
   const name = `rootfs-${config.target}-${config.version}`;
-  const packages = [...new Set([...basePackages, ...config.packages])].sort();
   const common = {component: 'root_fs', contract: 1, buildImage: 'root_fs', imageName: config.image} as const;
+  const installed: Setting[] = [
+    ...archiveSettings(configs, local),
+    {field: 'root_fs.packages', variable: 'PACKAGES', value: wantedPackages(configs).join(' ')},
+    ...optional('root_fs.variant', 'INSTALL_VARIANT', config.variant === 'minbase' ? '' : config.variant),
+    ...aptSourceSettings(configs, local),
+  ];
   return [
     {
       ...common,
       name: 'root_fs.resolve',
       description: `list of ${config.target} packages of Debian ${config.suite}`,
       command: ['/builder/resolve.sh'],
-      settings: [
-        ...archiveSettings(configs),
-        {field: 'root_fs.packages', variable: 'PACKAGES', value: packages.join(' ')},
-      ],
+      settings: [...installed, ...removedPackages(configs)],
       inputs: [],
+      files: archiveFiles(configs, local),
       outputs: [{name: packageList, delivered: false}],
       network: true,
       resolves: true,
@@ -116,33 +100,67 @@ export function rootFsSteps(configs: Configs, pins: Pins = noPins): Step[] {
       name: 'root_fs.packages',
       description: `${config.target} packages of Debian ${config.suite}`,
       command: ['/builder/packages.sh'],
-      settings: [
-        ...systemSettings(configs),
-        {field: 'root_fs.packages', variable: 'PACKAGES', value: packages.join(' ')},
-      ],
+      settings: installed,
       inputs: ['root_fs.resolve'],
       packagesOf: 'root_fs.resolve',
-      outputs: [
-        {name: 'rootfs-packages.tar.zst', delivered: false},
-        {name: 'packages.tsv', delivered: false},
-      ],
+      files: archiveFiles(configs, local),
+      outputs: tree,
       network: false,
       executes: rootFsArchitecture(configs),
       memoryBytes: 2 * gibibyte,
     },
+    ...scriptSteps(configs, local),
     {
       ...common,
       name: 'root_fs',
       description: `root file system ${config.hostname}`,
       command: ['/builder/build.sh'],
       settings: [
-        ...identitySettings(configs),
+        ...identitySettings(configs, local),
         {field: 'root_fs', variable: 'ROOT_FS_NAME', value: name, derived: true},
       ],
-      inputs: ['root_fs.packages'],
+      inputs: [rootFsTree(configs)],
+      files: overlayFiles(configs, local),
       outputs: withDigest(`${name}.tar.gz`),
       network: false,
       memoryBytes: gibibyte,
+    },
+  ];
+}
+
+/** Scripts run once, before what is cheap to change is configured: another host name does not run them again. */
+function scriptSteps(configs: Configs, local: LocalFiles): Step[] {
+  const {image, target, scripts, scripts_network: network, overlay} = configs.root_fs;
+  if (scripts.length === 0) return [];
+  const lines = scripts.map((path, index) => [index, localTree(local, path).digest, path].join('\t'));
+  return [
+    {
+      name: 'root_fs.scripts',
+      component: 'root_fs',
+      description: `${scripts.length === 1 ? 'script' : `${scripts.length} scripts`} in ${target}`,
+      contract: 1,
+      buildImage: 'root_fs',
+      imageName: image,
+      command: ['/builder/scripts.sh'],
+      settings: [
+        {field: 'root_fs.target', variable: 'BUILD_ARCH', value: rootFsArchitecture(configs)},
+        {field: 'root_fs.scripts', variable: 'SCRIPTS', value: lines.join('\n')},
+        ...optional('root_fs.scripts_network', 'SCRIPTS_NETWORK', network ? 'yes' : ''),
+        ...optional('root_fs.overlay', 'OVERLAY', overlay && localTree(local, overlay).digest),
+      ],
+      inputs: ['root_fs.packages'],
+      files: [
+        ...overlayFiles(configs, local),
+        ...scripts.map((path, index) => ({
+          path: `scripts/${index}`,
+          field: 'root_fs.scripts',
+          tree: localTree(local, path),
+        })),
+      ],
+      outputs: tree,
+      network,
+      executes: rootFsArchitecture(configs),
+      memoryBytes: 2 * gibibyte,
     },
   ];
 }

@@ -1,11 +1,25 @@
+import {noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import type {Configs} from '../../configs/schema.ts';
-import {archiveSettings, identitySettings, rootFsArchitecture, systemSettings} from './root-fs.ts';
+import {sizeSettings} from './blank-image.ts';
+import {cardFiles, cardSettings, dockerFiles, dockerSettings} from './card-settings.ts';
+import {removedPackages, rootFsTree} from './root-fs.ts';
+import {
+  archiveSettings,
+  identitySettings,
+  overlayFiles,
+  rootFsArchitecture,
+  systemSettings,
+} from './root-fs-settings.ts';
 import {bootloaderArtifact} from './rpi-bootloader.ts';
 import {hypriotSdImage} from './hypriot-contract.ts';
 import {noPins, type Pins} from './pins.ts';
 import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
 
-export function rpiSdImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
+export function rpiSdImageSteps(
+  configs: Configs,
+  local: LocalFiles = noLocalFiles,
+  pins: Pins = noPins,
+): Step[] {
   const config = configs.rpi_sd_image;
   if (config.repo !== 'builtin') return hypriotSdImage(configs, pins);
   // A root file system from elsewhere is one tarball: its own list of packages tells what is installed.
@@ -17,27 +31,18 @@ export function rpiSdImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
     buildImage: 'rpi_sd_image',
     imageName: config.image,
   } as const;
-  const versions: Setting[] = [
-    {
-      field: 'rpi_sd_image.docker_engine_version',
-      variable: 'DOCKER_ENGINE_VERSION',
-      value: config.docker_engine_version,
-    },
-    {
-      field: 'rpi_sd_image.docker_compose_version',
-      variable: 'DOCKER_COMPOSE_VERSION',
-      value: config.docker_compose_version,
-    },
-  ];
+  const docker = dockerSettings(configs, local);
+  const machine = machineSteps(configs);
   return [
     {
       ...common,
       name: 'rpi_sd_image.resolve',
       description: 'list of the packages of the card',
       command: ['/builder/resolve.sh'],
-      settings: [...archiveSettings(configs), ...versions],
+      settings: [...archiveSettings(configs, local), ...docker, ...removedPackages(configs)],
       // What root_fs has is not installed again; the packages themselves say what they need.
       ...(foreign ? {inputs: ['root_fs']} : {inputs: ['root_fs.resolve'], packagesOf: 'root_fs.resolve'}),
+      files: dockerFiles(configs, local),
       outputs: [{name: packageList, delivered: false}],
       network: true,
       resolves: true,
@@ -48,9 +53,10 @@ export function rpiSdImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
       name: 'rpi_sd_image.docker',
       description: 'Docker engine and compose',
       command: ['/builder/docker.sh'],
-      settings: [...systemSettings(configs), ...versions],
-      inputs: [foreign ? 'root_fs' : 'root_fs.packages', 'rpi_sd_image.resolve'],
+      settings: [...systemSettings(configs), ...docker],
+      inputs: [foreign ? 'root_fs' : rootFsTree(configs), 'rpi_sd_image.resolve'],
       packagesOf: 'rpi_sd_image.resolve',
+      files: dockerFiles(configs, local),
       outputs: [
         {name: 'rootfs-docker.tar.zst', delivered: false},
         {name: 'packages.tsv', delivered: false},
@@ -59,13 +65,16 @@ export function rpiSdImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
       executes: rootFsArchitecture(configs),
       memoryBytes: 2 * gibibyte,
     },
+    ...machine,
     {
       ...common,
       name: 'rpi_sd_image',
       description: `SD card image ${image}`,
       command: ['/builder/build.sh'],
       settings: [
-        ...identitySettings(configs),
+        ...identitySettings(configs, local),
+        ...cardSettings(configs, local),
+        ...sizeSettings(configs),
         {field: 'rpi_sd_image.version', variable: 'VERSION', value: config.version},
         {
           field: 'blank_image.device',
@@ -75,10 +84,53 @@ export function rpiSdImageSteps(configs: Configs, pins: Pins = noPins): Step[] {
         },
         {field: 'rpi_bootloader', variable: 'BOOTLOADER_ARTIFACT', value: bootloaderArtifact, derived: true},
       ],
-      inputs: ['rpi_sd_image.docker', 'blank_image', 'rpi_bootloader', 'rpi_kernel'],
-      outputs: [image, `${image}.zip`, `${image}.zst`, `${image}.bmap`].flatMap(withDigest),
+      inputs: [
+        'rpi_sd_image.docker',
+        'blank_image',
+        'rpi_bootloader',
+        'rpi_kernel',
+        ...machine.map(({name}) => name),
+      ],
+      files: [...overlayFiles(configs, local), ...cardFiles(configs, local)],
+      outputs: [
+        ...config.compression.map((form) => image + (form === 'none' ? '' : `.${form}`)),
+        `${image}.bmap`,
+      ].flatMap(withDigest),
       network: false,
       memoryBytes: 3 * gibibyte,
+    },
+  ];
+}
+
+/** Docker Machine is one program, which has been no package of anybody's for years. */
+function machineSteps({rpi_sd_image: config}: Configs): Step[] {
+  const version = config.docker_machine_version;
+  if (version === 'none') return [];
+  return [
+    {
+      name: 'rpi_sd_image.machine',
+      component: 'rpi_sd_image',
+      description: `Docker Machine ${version}`,
+      contract: 1,
+      buildImage: 'rpi_sd_image',
+      imageName: config.image,
+      command: ['/builder/machine.sh'],
+      settings: [
+        {
+          field: 'rpi_sd_image.docker_machine_url',
+          variable: 'DOCKER_MACHINE_URL',
+          value: config.docker_machine_url.replaceAll('{version}', version),
+        },
+        {
+          field: 'rpi_sd_image.docker_machine_sha256',
+          variable: 'DOCKER_MACHINE_SHA256',
+          value: config.docker_machine_sha256,
+        },
+      ],
+      inputs: [],
+      outputs: [{name: 'docker-machine', delivered: false}],
+      network: true,
+      memoryBytes: gibibyte,
     },
   ];
 }

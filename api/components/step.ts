@@ -1,3 +1,4 @@
+import type {LocalTree} from '../../configs/local-tree.ts';
 import type {ComponentName} from '../../configs/schema.ts';
 
 /** One setting of a step: an environment variable of its container, and the configuration field it comes from. */
@@ -10,6 +11,16 @@ export interface Setting {
   readonly secret?: boolean;
   /** Follows from other settings of the step: part of its identity, but no reason of its own for a change. */
   readonly derived?: boolean;
+}
+
+/** Something beside configs.json that a step needs: sent to its container, never mounted from the user's machine. */
+export interface StepFile {
+  /** Where it lies below `/workspace/.files`. */
+  readonly path: string;
+  /** The configuration field that names it. */
+  readonly field: string;
+  /** Its digest must be part of the step's settings, where it counts for the identity. */
+  readonly tree: LocalTree;
 }
 
 /** A file, or one file out of a pattern, that a step must leave in its work folder. */
@@ -82,6 +93,8 @@ export interface Step {
   /** Steps whose outputs are mounted at `/inputs/<step>`. */
   readonly inputs: readonly string[];
   readonly outputs: readonly Output[];
+  /** None when it is left out. */
+  readonly files?: readonly StepFile[];
   readonly network: boolean;
   /** Asks the mirror which packages there are and writes `list.tsv`; a list in the lock stands in for it. */
   readonly resolves?: boolean;
@@ -114,6 +127,11 @@ export function withDigest(name: string): Output[] {
     {name, delivered: true},
     {name: `${name}.sha256`, delivered: true},
   ];
+}
+
+/** A setting that is told only when it says something, so that what nobody uses changes no identity and no lock. */
+export function optional(field: string, variable: string, value: string): Setting[] {
+  return value === '' ? [] : [{field, variable, value}];
 }
 
 export const gibibyte = 1024 ** 3;

@@ -25,7 +25,7 @@ export async function findReachable(
   options: CleanOptions,
 ): Promise<(entry: StoreEntry) => boolean> {
   const resolved = await loadProject(options);
-  const sorted = sortTopologically(allSteps(resolved.components, resolved.pins));
+  const sorted = sortTopologically(allSteps(resolved.components, resolved.local, resolved.pins));
   const base = await findIdentityContext(session, resolved, sorted, options);
   if (base === undefined) {
     throw new PipelineError(

@@ -31,7 +31,7 @@ export async function ensurePackages(
   report: PackageReport,
 ): Promise<StepFailure | undefined> {
   const wanted = parsePackageList(await context.store.readText(resolved, packageList));
-  return ensure(step, wanted, mirrorOf(resolved), context, report);
+  return ensure(step, wanted, mirrorsOf(resolved), context, report);
 }
 
 /**
@@ -46,8 +46,14 @@ export async function collectPackages(
   report: PackageReport,
 ): Promise<string> {
   const wanted = parsePackageList(list);
-  const mirror = step.settings.find(({variable}) => variable === 'MIRROR')?.value ?? '';
-  const failure = await ensure(step, wanted, mirror, context, report);
+  const settings = new Map(step.settings.map(({variable, value}) => [variable, value]));
+  const failure = await ensure(
+    step,
+    wanted,
+    mirrors((name) => settings.get(name)),
+    context,
+    report,
+  );
   if (failure === undefined) return list;
   const {missing} = await context.packages.check(wanted);
   const gone = wanted.filter(({sha256}) => missing.includes(sha256)).map(({name}) => name);
@@ -62,7 +68,7 @@ export async function collectPackages(
 async function ensure(
   step: Step,
   wanted: readonly LockedPackage[],
-  mirror: string,
+  mirrors: Mirrors,
   context: RunContext,
   report: PackageReport,
 ): Promise<StepFailure | undefined> {
@@ -81,13 +87,13 @@ async function ensure(
   if (needed.length === 0) return undefined;
   if (context.offline) return missingOffline(step, needed, cache.label);
   report.progress(`downloading ${needed.length} of ${wanted.length} packages`);
-  return download(step, needed, mirror, context, report);
+  return download(step, needed, mirrors, context, report);
 }
 
 async function download(
   step: Step,
   needed: readonly LockedPackage[],
-  mirror: string,
+  mirrors: Mirrors,
   context: RunContext,
   report: PackageReport,
 ): Promise<StepFailure | undefined> {
@@ -101,7 +107,7 @@ async function download(
       await session.containers.create({
         image: baseImage.reference,
         command: ['/usr/lib/hypriotkit/fetch-packages.sh'],
-        environment: {LC_ALL: 'C.UTF-8', MIRROR: mirror},
+        environment: {LC_ALL: 'C.UTF-8', MIRROR: mirrors.main, EXTRA_MIRRORS: mirrors.more.join(' ')},
         workingDirectory: '/workspace',
         mounts: [{volume: view, target: '/workspace', readOnly: false}],
         network: 'bridge',
@@ -124,10 +130,24 @@ async function download(
   }
 }
 
-/** The mirror that the list was resolved with; empty: that of the base image. */
-function mirrorOf(resolved: StoreEntry): string {
+/** Where packages are looked for, in this order; each counts only if it has the digest that the list says. */
+interface Mirrors {
+  /** Empty: that of the base image. */
+  readonly main: string;
+  readonly more: readonly string[];
+}
+
+/** The mirrors that the list was resolved with. */
+function mirrorsOf(resolved: StoreEntry): Mirrors {
   const inputs = FingerprintInputs.safeParse(resolved.inputs);
-  return inputs.success ? (inputs.data.settings['MIRROR']?.value ?? '') : '';
+  return mirrors((name) => (inputs.success ? inputs.data.settings[name]?.value : undefined));
+}
+
+/** A line of APT_SOURCES has the address as its second field. */
+function mirrors(setting: (variable: string) => string | undefined): Mirrors {
+  const lines = (setting('APT_SOURCES') ?? '').split('\n');
+  const more = lines.flatMap((line) => line.split('\t')[1] ?? []);
+  return {main: setting('MIRROR') ?? '', more: [...new Set(more)]};
 }
 
 function missingOffline(step: Step, needed: readonly LockedPackage[], volume: string): StepFailure {

@@ -11,6 +11,7 @@ import {collectPackages, ensurePackages} from './ensure-packages.ts';
 import {handOver} from './hand-over.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
+import {sendFiles} from './send-files.ts';
 import {stepContainer} from './step-container.ts';
 import {ensureStepImage} from './step-image.ts';
 import {StepLog} from './step-log.ts';
@@ -137,6 +138,7 @@ class StepRun {
     const views = new StepMounts(this.#context);
     try {
       await this.#offerPrevious(work);
+      await sendFiles(this.#step, work, session);
       const {hypriot} = this.#step;
       const variables = await handOver(hypriot?.handed ?? [], this.#inputs, work, store);
       const mounts = await views.mount(this.#step, this.#inputs, work);

@@ -24,6 +24,6 @@ export function selectSteps(
 ): Selection {
   const requested =
     components && components.length > 0 ? parseComponentNames(components) : resolved.requested;
-  const sorted = sortTopologically(allSteps(resolved.components, resolved.pins));
+  const sorted = sortTopologically(allSteps(resolved.components, resolved.local, resolved.pins));
   return {requested, steps: closure(sorted, new Set(requested.filter((name) => name !== 'base_image')))};
 }

@@ -39,7 +39,7 @@ apt-get update
 # origin of every package can be recorded.
 apt-get dist-upgrade -y
 apt-get install -y \
-	ca-certificates cpio dosfstools e2fsprogs fdisk kmod libarchive13t64 mmdebstrap \
+	ca-certificates cpio dosfstools e2fsprogs fdisk kmod libarchive13t64 locales mmdebstrap \
 	mtools openssh-client openssl passwd perl pigz qemu-user systemd udev unzip xz-utils zip zstd
 # systemd, udev and openssh-client never run here: their tools stand in for the emulated ones of a
 # foreign root file system (native-tools.sh). So does the library that makes it happen; the compiler

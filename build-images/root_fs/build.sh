@@ -6,7 +6,8 @@ set -eu
 . /usr/lib/hypriotkit/common.sh
 
 : "${ROOT_FS_NAME:?}" "${SOURCE_DATE_EPOCH:?}"
-packages=/inputs/root_fs.packages/rootfs-packages.tar.zst
+# Of root_fs.packages, or of root_fs.scripts where the configuration has scripts.
+for packages in /inputs/root_fs.*/rootfs-packages.tar.zst; do :; done
 artifact=$ROOT_FS_NAME.tar.gz
 
 # Not in the work folder: /tmp is thrown away with the container.
@@ -17,6 +18,8 @@ tar --zstd --numeric-owner --xattrs --xattrs-include='*' -xpf "$packages" -C "$r
 
 say "configuring $HYPRIOT_HOSTNAME"
 /usr/lib/hypriotkit/configure-root.sh "$root"
+/usr/lib/hypriotkit/configure-system.sh "$root"
+/usr/lib/hypriotkit/apply-overlay "$root"
 
 say "packing $artifact"
 # A fixed number of threads: with one, pigz writes another (equally good) stream.

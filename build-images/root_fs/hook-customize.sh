@@ -16,5 +16,8 @@ cut -f 1-3 "$PACKAGES_LIST" | LC_ALL=C sort | diff - "$PACKAGES_WORK/installed" 
 
 # The device's own apt speaks to the mirror.
 cat "$PACKAGES_SOURCES" >"$root/etc/apt/sources.list"
+. /usr/lib/hypriotkit/apt-sources.sh
+install_archive_keys "$root"
+write_archive_sources "$root/etc/apt/sources.list.d"
 
 /usr/lib/hypriotkit/clean-root.sh "$root"

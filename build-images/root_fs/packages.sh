@@ -7,7 +7,7 @@ set -eu
 # shellcheck source=../base_image/lib/private-apt.sh
 . /usr/lib/hypriotkit/private-apt.sh
 
-: "${BUILD_ARCH:?}" "${SUITE:?}" "${PACKAGES:?}" "${SOURCE_DATE_EPOCH:?}"
+: "${BUILD_ARCH:?}" "${SUITE:?}" "${PACKAGES=}" "${SOURCE_DATE_EPOCH:?}"
 # shellcheck disable=SC2086,SC2116 # a list, separated by one space each from here on
 PACKAGES=$(echo $PACKAGES)
 export PACKAGES
@@ -56,10 +56,10 @@ install_packages() {
 	rm -f "$work/failed"
 	{
 		LD_PRELOAD=/usr/lib/hypriotkit/native-exec.so TMPDIR="$work/tmp" ZSTD_CLEVEL=3 ZSTD_NBTHREADS=4 \
-			mmdebstrap --mode=root --variant=minbase --format=tar \
+			mmdebstrap --mode=root --variant="${INSTALL_VARIANT:-minbase}" --format=tar \
 			--skip=check/qemu,check/canmount \
 			--architectures="$BUILD_ARCH" \
-			--include="$(printf '%s' "$PACKAGES" | tr ' ' ,)" \
+			${PACKAGES:+--include="$(printf '%s' "$PACKAGES" | tr ' ' ,)"} \
 			--setup-hook='/builder/hook-setup.sh "$1"' \
 			--extract-hook='/builder/hook-extract.sh "$1"' \
 			--customize-hook='/builder/hook-customize.sh "$1"' \

@@ -36,29 +36,8 @@ pigz -dc "/inputs/rpi_bootloader/$BOOTLOADER_ARTIFACT" | tar -xf - -C "$boot" --
 	broken "$BOOTLOADER_ARTIFACT"
 cp -R "$work/kernel/boot/." "$boot/"
 
-# The blank image gives the partition table, the FAT file system and the ids of the root file
-# system; what it has behind the start of the root partition is written anew.
-blank=/inputs/blank_image/$RAW_IMAGE_ARTIFACT
-size=$(unzip -l "$blank" | awk 'END { print $1 }')
-# pigz complains about the reader that has seen enough.
-head_of_blank() { pigz -dc "$blank" 2>/dev/null | head -c "$1"; }
-head_of_blank 512 >"$work/mbr" || broken "$blank"
-# disk id, start and sectors of the first and the second partition, as the table has them
-# shellcheck disable=SC2046
-set -- $(perl -e 'binmode STDIN; read(STDIN, $_, 512) == 512 or die;
-	printf "%08x %d %d %d %d", unpack "x440 V x2 x8 V V x8 V V", $_' <"$work/mbr") || broken "$blank"
-disk_id=$1 boot_start=$2 boot_sectors=$3 root_start=$4 root_sectors=$5
-head_of_blank $((root_start * 512 + 4096)) |
-	dd of="$image" bs=1M iflag=fullblock conv=sparse status=none
-# UUID, label and hash seed from the superblock
-# shellcheck disable=SC2046
-set -- $(dd if="$image" bs=1 skip=$((root_start * 512 + 1024)) count=1024 status=none |
-	perl -e 'binmode STDIN; local $/; $_ = <STDIN>; my ($uuid, $label, $seed) = unpack "x104 H32 Z16 x100 H32", $_;
-		s/(.{8})(.{4})(.{4})(.{4})(.{12})/$1-$2-$3-$4-$5/ for $uuid, $seed;
-		unpack("x56 v", $_) == 0xEF53 or die "the blank image has no ext4 file system\n"; print "$uuid $seed $label"')
-uuid=$1 seed=$2 label=${3:-root}
-truncate -s $((root_start * 512)) "$image"
-truncate -s "$size" "$image"
+. /builder/layout.sh
+read_layout
 
 wait "$unpack_root" || broken "$packages"
 mkdir -p "$root/lib/modules"
@@ -69,6 +48,7 @@ mv "$work/kernel/lib/modules/"* "$root/lib/modules/"
 
 say "Configuring $HYPRIOT_HOSTNAME"
 /usr/lib/hypriotkit/configure-root.sh "$root"
+/usr/lib/hypriotkit/configure-system.sh "$root"
 /builder/configure-device.sh "$root" "$disk_id"
 cp /builder/config.txt "$root/usr/lib/os-release" "$boot/"
 # Consoles: the monitor, and the UART on the pins of the header: ttyS1 on the Pi 3, 4 and Zero 2 W
@@ -76,6 +56,9 @@ cp /builder/config.txt "$root/usr/lib/os-release" "$boot/"
 # The last one that exists is /dev/console; each gets a login.
 printf '%s\n' "console=tty0 console=ttyAMA10,115200 console=ttyS1,115200 root=PARTUUID=$disk_id-02 rootfstype=ext4 fsck.repair=yes rootwait cgroup_enable=memory net.ifnames=0" \
 	>"$boot/cmdline.txt"
+/builder/add-to-card.sh "$root" "$boot"
+[ -z "${second_start:-}" ] || /builder/make-slots.sh "$root" "$boot"
+/usr/lib/hypriotkit/apply-overlay "$root"
 
 # --- file systems -------------------------------------------------------------------------------
 
@@ -83,6 +66,8 @@ too_much() { # what, missing bytes, field
 	die DOES_NOT_FIT "the $1 is $((($2 + 1048575) / 1048576)) MiB too small for its content" \
 		"Raise $3 in configs.json by at least that much."
 }
+
+[ -z "${ROOT_RESERVE:-}" ] || fit_root
 
 say 'Writing the boot partition'
 export MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null
@@ -115,10 +100,12 @@ if ! make_ext4 "$image" "$root_start" "$root_sectors" "$label" "$uuid" "$seed" -
 	# One block in fifty for extents, directories and attributes
 	needed=$(find "$root" -printf '%D:%i %s\n' | awk '!seen[$1]++ { blocks += int(($2 + 4095) / 4096) }
 		END { printf "%d", blocks * 1.02 }')
-	[ "$needed" -le "$free" ] || too_much 'root partition' $(((needed - free) * 4096)) blank_image.size
+	[ "$needed" -le "$free" ] || too_much 'root partition' $(((needed - free) * 4096)) "$size_field"
 	die IMAGE_FAILED "mke2fs cannot write the root file system: $(tail -n 1 "$work/mke2fs.log")"
 fi
 rm -rf "$work/kernel"
+[ -z "${second_start:-}" ] ||
+	make_ext4 "$image" "$second_start" "$root_sectors" "$second_label" "$second_uuid" "$second_seed"
 
 # Blocks of zeros become holes: the image takes the room of what is in it, on every machine the same.
 fallocate --dig-holes "$image"
@@ -127,17 +114,31 @@ fallocate --dig-holes "$image"
 
 # All of it at the same time, on every core.
 say "Checking and packing $image"
-(check_ext4 "$image" "$root_start" && check_vfat "$image" "$boot_start" "$boot_sectors") &
+(check_ext4 "$image" "$root_start" && { [ -z "${second_start:-}" ] || check_ext4 "$image" "$second_start"; } && check_vfat "$image" "$boot_start" "$boot_sectors") &
 check=$!
-(zstd -q -f -T"$(($(nproc) + 1))" -3 -o "$image.zst" "$image" && write_sha256 "$image.zst") &
+# Whether the configuration wants this form of the image.
+wants() {
+	case " ${COMPRESSION:-none zip zst} " in *" $1 "*) ;; *) return 1 ;; esac
+}
+(! wants zst || { zstd -q -f -T"$(($(nproc) + 1))" -3 -o "$image.zst" "$image" && write_sha256 "$image.zst"; }) &
 zst=$!
 (/usr/lib/hypriotkit/describe-image "$image" && write_sha256 "$image.bmap") &
 describe=$!
-/usr/lib/hypriotkit/zip-image "$image"
-write_sha256 "$image.zip"
+if wants zip; then
+	/usr/lib/hypriotkit/zip-image "$image"
+	write_sha256 "$image.zip"
+fi
+if wants xz; then
+	# Blocks of a fixed size, so that the number of threads does not show.
+	xz --keep --force --threads=4 --block-size=16MiB -3 "$image"
+	write_sha256 "$image.xz"
+fi
 wait "$check"
 wait "$zst"
 wait "$describe"
 rm -rf "$work"
 cd "$output"
-say "$image: $(du -k "$image" | cut -f 1) KiB of $((size / 1024)) KiB, zip $(stat -c %s "$image.zip") bytes, zst $(stat -c %s "$image.zst") bytes"
+say "$image: $(du -k "$image" | cut -f 1) KiB of $((size / 1024)) KiB"
+for form in zip zst xz; do
+	[ ! -e "$image.$form" ] || say "$image.$form: $(stat -c %s "$image.$form") bytes"
+done

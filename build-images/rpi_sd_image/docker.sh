@@ -12,8 +12,9 @@ export SYSTEMD_OFFLINE=1
 work=$(mktemp -d)
 root=$work/root
 output=$PWD
-input=/inputs/root_fs.packages/rootfs-packages.tar.zst
-# One from elsewhere is a single tarball.
+# Of root_fs.packages, or of root_fs.scripts where the configuration has scripts.
+for input in /inputs/root_fs.*/rootfs-packages.tar.zst; do :; done
+# A root file system from elsewhere is a single tarball.
 [ -e "$input" ] || input=$(echo /inputs/root_fs/*.tar.gz)
 list=/inputs/rpi_sd_image.resolve/list.tsv
 
@@ -77,7 +78,7 @@ cut -f 1-4 "$list" >"$output/packages.tsv"
 	cut -f 1,2 --output-delimiter ' ' "$output/packages.tsv"
 } >"$work/versions"
 /usr/lib/hypriotkit/native-tools.sh enter "$root" "$work/versions"
-LD_PRELOAD=/usr/lib/hypriotkit/native-exec.so apt-get -q -y --no-download install "$@" >"$work/log" 2>&1 || {
+LD_PRELOAD=/usr/lib/hypriotkit/native-exec.so apt-get -q -y --no-download -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "$@" >"$work/log" 2>&1 || {
 	cat "$work/log" >&2
 	die INSTALL_FAILED "dpkg cannot install $*" 'The log above has the reason.'
 }
@@ -87,6 +88,10 @@ grep "^Setting up" "$work/log"
 dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${Package}\t${Version}\t${Architecture}\n' >"$work/installed"
 cut -f 1-3 "$list" | grep -vxF -f "$work/installed" >&2 &&
 	die LIST_INCOMPLETE 'not everything that the list of packages names was installed' 'The lines above name it; please report this.'
+
+# The device's own apt knows the archive that Docker came from.
+install_archive_keys "$root"
+write_archive_sources "$root/etc/apt/sources.list.d"
 
 # What an installation leaves behind, and what differs from one to the next.
 rm -f "$root/usr/sbin/policy-rc.d"

@@ -9,6 +9,8 @@ set -eu
 
 work=$(mktemp -d)
 mkdir "$work/apt"
+install_archive_keys ''
+write_archive_sources "$work/apt/sources.list.d"
 target_sources >"$work/apt/sources.list"
 # The packages of root_fs are installed, as far as apt can see. One from elsewhere tells them itself.
 if [ -d /inputs/root_fs ]; then
@@ -26,6 +28,9 @@ private_apt "$work/apt" "$BUILD_ARCH" main
 # shellcheck disable=SC2086 # a list
 set -- $docker_packages
 say "Choosing packages for $*"
+for package in ${REMOVE_PACKAGES:-}; do
+	set -- "$@" "$package-"
+done
 resolve_packages "$@" >"$work/list" 2>"$work/log" || {
 	cat "$work/log" >&2
 	die INSTALL_FAILED "apt cannot install $*: $(sed -n 's/^E: *//p' "$work/log" | head -n 1)" \

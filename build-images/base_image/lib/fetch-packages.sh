@@ -1,7 +1,7 @@
 #!/bin/sh
 # Downloads the packages that the list wanted.tsv in the current folder names (private-apt.sh says
 # what a list is), as <SHA-256>.deb. Only what has the right digest counts as downloaded.
-# environment: MIRROR (empty: the mirrors of this image's apt)
+# environment: MIRROR (empty: the mirrors of this image's apt), EXTRA_MIRRORS (more, separated by spaces)
 set -eu
 . /usr/lib/hypriotkit/common.sh
 
@@ -18,6 +18,9 @@ else
 	# shellcheck disable=SC2016
 	apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' | sed 's,/$,,' | sort -u
 fi >mirrors
+for mirror in ${EXTRA_MIRRORS:-}; do
+	printf '%s\n' "${mirror%/}"
+done >>mirrors
 [ -s mirrors ] || die MIRROR_UNREACHABLE "the base image's apt has no package source" 'Set "mirror" in configs.json.'
 
 say "Downloading $(wc -l <wanted.tsv) packages"

@@ -5,6 +5,9 @@
 # .deb, and its path on the mirror, separated by tabs. What a list names lies in /packages, as
 # <SHA-256>.deb, in every step that gets the list as its input.
 
+# shellcheck source=apt-sources.sh
+. /usr/lib/hypriotkit/apt-sources.sh
+
 # A list that stays as it is where it can: what the lock had before the configuration changed.
 previous=$PWD/previous.tsv
 
@@ -58,10 +61,7 @@ CONF
 # apt uses of the same archive (with -updates and -security where it has them).
 target_sources() {
 	if [ -n "${MIRROR:-}" ]; then
-		case ${VARIANT:-debian} in
-		raspbian) printf 'deb [signed-by=%s] %s %s main\n' "$raspbian_keyring" "${MIRROR%/}/" "$SUITE" ;;
-		*) printf 'deb %s %s main\n' "${MIRROR%/}/" "$SUITE" ;;
-		esac
+		printf 'deb %s%s %s main\n' "$(mirror_option)" "${MIRROR%/}/" "$SUITE"
 	else
 		builder=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
 		# shellcheck disable=SC2016
@@ -71,7 +71,6 @@ target_sources() {
 				{ print "deb", $1, $2, $3 }'
 	fi | sort -u
 }
-raspbian_keyring=/usr/share/keyrings/raspbian-archive-keyring.gpg
 
 # list_packages NAME=VERSION... prints the list of these packages, as the lists of apt describe them.
 list_packages() {

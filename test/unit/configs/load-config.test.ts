@@ -42,7 +42,7 @@ async function expectUnreadable(
 
 describe('without a file', () => {
   it('requests everything with its defaults', async () => {
-    const all = {components: defaultConfigs(), requested: componentNames, file: undefined};
+    const all = {components: defaultConfigs(), requested: componentNames, file: undefined, local: new Map()};
     expect(await loadConfigs({})).toEqual(all);
     expect(await loadConfigs({target})).toEqual(all);
     expect(await loadConfigs({target: join(target, 'not', 'there')})).toEqual(all);

@@ -42,6 +42,24 @@ describe('the sizes of blank_image', () => {
     expect(sizes(size, boot)).toEqual([message]);
   });
 
+  it('may be automatic, and have room for two slots', () => {
+    expect(sizes('auto', '64MiB')).toEqual([]);
+    expect(linesOfValue({blank_image: {layout: 'ab', size: '576MiB', boot_size: '64MiB'}})).toEqual([]);
+    expect(linesOfValue({blank_image: {layout: 'ab', size: '572MiB', boot_size: '64MiB'}})).toEqual([
+      '1:38 blank_image.size must exceed boot_size (64MiB) by at least 512MiB, found "572MiB"',
+    ]);
+    expect(linesOfValue({blank_image: {layout: 'ab', device: 'odroid'}})).toEqual([
+      expect.stringContaining('blank_image.layout must be "single" for this device') as string,
+    ]);
+  });
+
+  it('are multiples of the alignment', () => {
+    expect(linesOfValue({blank_image: {alignment: '1MiB', size: '1025MiB'}})).toEqual([]);
+    expect(linesOfValue({blank_image: {alignment: '32MiB', size: '1028MiB'}})).toEqual([
+      '1:44 blank_image.size must be a multiple of 32MiB, found "1028MiB", did you mean "1GiB"?',
+    ]);
+  });
+
   it('point at the field that the user wrote, not at a default', () => {
     expect(linesOfValue({blank_image: {boot_size: '2GiB'}})).toEqual([
       '1:29 blank_image.size must exceed boot_size (2GiB) by at least 256MiB',
@@ -50,17 +68,21 @@ describe('the sizes of blank_image', () => {
 
   it('say nothing about a pair of which one is wrong by itself', () => {
     expect(sizes('2GIB', '2GiB')).toEqual([
-      '1:24 blank_image.size must be a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found "2GIB"',
+      '1:24 blank_image.size must be "auto" or a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found "2GIB"',
     ]);
   });
 });
 
 describe('a target without a port in Debian', () => {
-  it.each(['armhf-raspbian', 'mips'])('needs a mirror: %s', (target) => {
-    const message = `root_fs.mirror must be set for target ${target}: Debian trixie has no such port`;
-    expect(linesOfValue({root_fs: {target}})).toEqual([`1:22 ${message}`]);
-    expect(linesOfValue({root_fs: {mirror: '', target}})).toEqual([`1:22 ${message}, found ""`]);
-    expect(linesOfValue({root_fs: {target, mirror: 'http://mirror.example/x'}})).toEqual([]);
+  it.each(['armhf-raspbian', 'mips'])('needs a mirror and its keyring: %s', (target) => {
+    const must = `must be set for target ${target}: Debian has no such port, so mirror, suite and keyring must name an archive that has it`;
+    expect(linesOfValue({root_fs: {target}})).toEqual([
+      `1:22 root_fs.mirror ${must}`,
+      `1:22 root_fs.keyring ${must}`,
+    ]);
+    const mirror = 'http://mirror.example/x';
+    expect(linesOfValue({root_fs: {target, mirror}})).toEqual([`1:22 root_fs.keyring ${must}`]);
+    expect(linesOfValue({root_fs: {target, mirror, keyring: 'key.asc'}})).toEqual([]);
   });
 
   it.each(['arm64-debian', 'armhf-debian', 'amd64', 'i386'])('is not %s', (target) => {
@@ -73,6 +95,13 @@ describe('rpi_sd_image', () => {
     expect(linesOfValue({root_fs: {target: 'amd64'}, rpi_sd_image: {}})).toEqual([
       '1:22 root_fs.target must be "arm64-debian" when rpi_sd_image is built: it is an image of 64 bits, found "amd64"',
     ]);
+  });
+
+  it('needs more than a container does', () => {
+    expect(linesOfValue({root_fs: {variant: 'apt'}, rpi_sd_image: {}})).toEqual([
+      '1:23 root_fs.variant must not be "apt" when rpi_sd_image is built: nothing in it could boot, found "apt"',
+    ]);
+    expect(linesOfValue({root_fs: {variant: 'apt'}})).toEqual([]);
   });
 
   it('needs the partitions of a Raspberry Pi', () => {

@@ -42,7 +42,7 @@ describe('a field', () => {
 
   it('that is like none gets all names', () => {
     expect(linesOfValue({blank_image: {zzz: 1}})).toEqual([
-      '1:17 blank_image has no field "zzz", known are image, repo, device, size, boot_size',
+      '1:17 blank_image has no field "zzz", known are image, repo, device, layout, size, reserve, boot_size, alignment',
     ]);
   });
 
@@ -101,13 +101,13 @@ describe('the whole file', () => {
   "blank_image": {"device": "odroid", "size": 5}
 }`;
     expect(linesOf(text)).toEqual([
-      '2:46 rpi_sd_image.docker_machine_version must be "none": Docker Machine has been end-of-life since 2021, found "0.13.0"',
+      '2:46 rpi_sd_image.docker_machine_version must be "none", or come with docker_machine_url and docker_machine_sha256: Docker Machine has been end-of-life since 2021, found "0.13.0"',
       '3:25 root_fs.target is not a known target, found "arm64", did you mean "arm64-debian"?',
-      '3:34 root_fs has no field "user", known are image, repo, target, hostname, groupname, username, password, version, suite, mirror, packages',
+      '3:34 root_fs has no field "user", known are image, repo, target, hostname, groupname, username, password, ssh_authorized_keys, locale, timezone, keyboard, version, suite, mirror, keyring, variant, packages, remove_packages, apt_sources, overlay, scripts, scripts_network',
       '3:67 root_fs.packages[1] must be the name of a Debian package, without version or architecture, found "Nano"',
       '3:75 root_fs.packages[2] must be the name of a Debian package, without version or architecture, found 7',
       '4:29 blank_image.device must be "rpi" when rpi_sd_image is built: it is an image for the Raspberry Pi, found "odroid"',
-      '4:47 blank_image.size must be a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found 5',
+      '4:47 blank_image.size must be "auto" or a size such as "512MiB" or "2GiB" (units MiB, GiB, MB, GB), found 5',
     ]);
   });
 });

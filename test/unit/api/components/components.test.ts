@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import {createHash} from 'node:crypto';
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
@@ -8,6 +9,8 @@ import {builtinBuildImages} from '../../../../api/engine/build-image.ts';
 import {sortTopologically} from '../../../../api/pipeline/graph.ts';
 import {selectSteps} from '../../../../api/pipeline/select-steps.ts';
 import {defaultConfigs} from '../../../../configs/default-configs.ts';
+import type {LocalFiles} from '../../../../configs/local-files.ts';
+import type {LocalTree} from '../../../../configs/local-tree.ts';
 import {componentNames, fieldNames, type ComponentName, type Configs} from '../../../../configs/schema.ts';
 
 const defaults = defaultConfigs();
@@ -17,8 +20,20 @@ function configsWith(component: ComponentName, fields: Record<string, unknown>):
   return {...defaults, [component]: {...defaults[component], ...fields}};
 }
 
+const tree = (path: string): LocalTree => ({
+  digest: createHash('sha256').update(path).digest('hex'),
+  entries: [
+    {type: 'file', path: '', source: `/there/${path}`, sizeBytes: 1, executable: false, content: 'x'},
+  ],
+});
+
+/** Files beside configs.json. */
+const local: LocalFiles = new Map(
+  ['key.asc', 'overlay', 'one.sh', 'two.sh'].map((path) => [path, tree(path)]),
+);
+
 function stepsByName(configs: Configs): ReadonlyMap<string, Step> {
-  return new Map(allSteps(configs).map((step) => [step.name, step]));
+  return new Map(allSteps(configs, local).map((step) => [step.name, step]));
 }
 
 function stepOf(configs: Configs, name: string): Step {
@@ -34,8 +49,10 @@ const identityOf = ({name, contract, buildImage, command, settings, inputs, pack
 /** Names of the steps that are told something else, not counting those that only get other inputs. */
 function changedSteps(configs: Configs): string[] {
   const before = stepsByName(defaults);
-  return allSteps(configs)
-    .filter((step) => identityOf(step) !== identityOf(before.get(step.name) ?? step))
+  return allSteps(configs, local)
+    .filter(
+      (step) => identityOf(step) !== (before.has(step.name) ? identityOf(before.get(step.name) as Step) : ''),
+    )
     .map((step) => step.name);
 }
 
@@ -183,6 +200,13 @@ describe('artifacts are named as in the repositories of Hypriot', () => {
     );
   });
 
+  it('rpi_sd_image in the forms that are wanted, always with its block map', () => {
+    const image = 'hypriotos-rpi64-latest.img';
+    expect(delivered(configsWith('rpi_sd_image', {compression: ['xz', 'none']}), 'rpi_sd_image')).toEqual(
+      withDigests([`${image}.xz`, image, `${image}.bmap`]),
+    );
+  });
+
   it('no step on the way delivers anything', () => {
     const onTheWay = allSteps(defaults).filter((step) => step.name !== step.component);
     expect(onTheWay.map((step) => [step.name, delivered(defaults, step.name)])).toEqual([
@@ -211,9 +235,32 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     ['root_fs', 'password', 'other', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'version', 'v9', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'packages', ['vim'], ['root_fs.resolve', 'root_fs.packages']],
+    ['root_fs', 'remove_packages', ['libvirt0'], ['root_fs.resolve', 'rpi_sd_image.resolve']],
+    ['root_fs', 'remove_packages', ['nano'], ['root_fs.resolve', 'root_fs.packages', 'rpi_sd_image.resolve']],
+    ['root_fs', 'variant', 'standard', ['root_fs.resolve', 'root_fs.packages']],
+    ['root_fs', 'ssh_authorized_keys', ['ssh-ed25519 AAAA'], ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'locale', 'de_DE.UTF-8', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'timezone', 'Europe/Berlin', ['root_fs', 'rpi_sd_image']],
+    // The console needs packages for any layout but the kernel's.
+    ['root_fs', 'keyboard', 'de', ['root_fs.resolve', 'root_fs.packages', 'root_fs', 'rpi_sd_image']],
+    ['root_fs', 'keyring', 'key.asc', ['root_fs.resolve', 'root_fs.packages', 'rpi_sd_image.resolve']],
+    [
+      'root_fs',
+      'apt_sources',
+      [{name: 'more', url: 'http://deb.test/x', suite: 'x', components: ['main'], key: 'key.asc'}],
+      listsAndTheirPackages,
+    ],
+    ['root_fs', 'overlay', 'overlay', ['root_fs', 'rpi_sd_image']],
+    ['root_fs', 'scripts', ['one.sh'], ['root_fs.scripts', 'root_fs', 'rpi_sd_image.docker']],
+    ['root_fs', 'scripts_network', true, []],
     ['root_fs', 'suite', 'sid', listsAndTheirPackages],
-    // What a mirror has comes in with the list.
-    ['root_fs', 'mirror', 'http://deb.test/debian', ['root_fs.resolve', 'rpi_sd_image.resolve']],
+    // Docker comes in with its list; the system's own apt is told the mirror with the packages.
+    [
+      'root_fs',
+      'mirror',
+      'http://deb.test/debian',
+      ['root_fs.resolve', 'root_fs.packages', 'rpi_sd_image.resolve'],
+    ],
     [
       'root_fs',
       'target',
@@ -229,11 +276,29 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     ],
     ['blank_image', 'size', '4GiB', ['blank_image']],
     ['blank_image', 'boot_size', '128MiB', ['blank_image']],
+    ['blank_image', 'size', 'auto', ['blank_image', 'rpi_sd_image']],
+    ['blank_image', 'reserve', '1GiB', []],
+    ['blank_image', 'layout', 'ab', ['blank_image']],
+    ['blank_image', 'alignment', '8MiB', ['blank_image']],
     ['blank_image', 'device', 'odroid', ['blank_image', 'rpi_sd_image']],
     ['base_image', 'mirror', 'http://deb.test/debian', ['rpi_bootloader.resolve', 'rpi_kernel.resolve']],
     ['rpi_sd_image', 'version', 'v9', ['rpi_sd_image']],
     ['rpi_sd_image', 'docker_engine_version', '26.1.5', ['rpi_sd_image.resolve', 'rpi_sd_image.docker']],
     ['rpi_sd_image', 'docker_compose_version', 'none', ['rpi_sd_image.resolve', 'rpi_sd_image.docker']],
+    ['rpi_sd_image', 'docker_machine_version', '0.16.2', ['rpi_sd_image.machine', 'rpi_sd_image']],
+    ['rpi_sd_image', 'docker_machine_url', 'https://a.test/{version}', []],
+    ['rpi_sd_image', 'docker_machine_sha256', 'a'.repeat(64), []],
+    [
+      'rpi_sd_image',
+      'docker_repo',
+      {url: 'http://deb.test/docker', key: 'key.asc', suite: '', component: 'stable'},
+      ['rpi_sd_image.resolve', 'rpi_sd_image.docker'],
+    ],
+    ['rpi_sd_image', 'preload', [{archive: 'one.sh'}], ['rpi_sd_image']],
+    ['rpi_sd_image', 'compose', 'one.sh', ['rpi_sd_image']],
+    ['rpi_sd_image', 'cmdline', 'quiet', ['rpi_sd_image']],
+    ['rpi_sd_image', 'config_txt', ['[pi4]', 'arm_boost=1'], ['rpi_sd_image']],
+    ['rpi_sd_image', 'compression', ['zip'], ['rpi_sd_image']],
     // They have an effect only with `source: "git"`.
     ['rpi_bootloader', 'firmware_repo', 'https://git.test/firmware', []],
     ['rpi_kernel', 'kernel_repo', 'https://git.test/linux', []],
@@ -254,9 +319,13 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     const known = new Set(
       [
         'root_fs hostname username groupname password version packages suite mirror target',
-        'blank_image size boot_size device',
+        'root_fs ssh_authorized_keys locale timezone keyboard keyring variant remove_packages apt_sources',
+        'root_fs overlay scripts scripts_network',
+        'blank_image size boot_size device layout reserve alignment',
         'base_image mirror from',
         'rpi_sd_image version docker_engine_version docker_compose_version docker_machine_version',
+        'rpi_sd_image docker_repo docker_machine_url docker_machine_sha256 preload compose cmdline config_txt',
+        'rpi_sd_image compression',
         'rpi_bootloader firmware_repo source',
         'rpi_kernel kernel_repo branch source defconfig kernel_config ccache',
       ].flatMap((line) => {
@@ -280,6 +349,17 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     },
   );
 
+  it('reserve counts where the size is automatic, and reaches the image only', () => {
+    const auto = (fields: object) => configsWith('blank_image', {size: 'auto', ...fields});
+    const told = (configs: Configs) =>
+      stepOf(configs, 'rpi_sd_image').settings.find(({variable}) => variable === 'ROOT_RESERVE')?.value;
+    expect(told(auto({}))).toBe(String(256 * 1024 ** 2));
+    expect(told(auto({reserve: '1GiB'}))).toBe(String(1024 ** 3));
+    expect(identityOf(stepOf(auto({reserve: '1GiB'}), 'blank_image'))).toBe(
+      identityOf(stepOf(auto({}), 'blank_image')),
+    );
+  });
+
   it('sizes: two ways to write the same are the same', () => {
     expect(changedSteps(configsWith('blank_image', {size: '2048MiB'}))).toEqual([]);
   });
@@ -289,9 +369,114 @@ describe('a changed field changes the steps that it reaches and no other', () =>
       stepOf(configsWith('blank_image', fields), 'blank_image').settings.find(
         (setting) => setting.variable === 'IDENTITY',
       )?.value;
-    const all = [{}, {size: '4GiB'}, {boot_size: '128MiB'}, {device: 'odroid'}].map(identity);
-    expect(new Set(all).size).toBe(4);
+    const all = [
+      {},
+      {size: '4GiB'},
+      {boot_size: '128MiB'},
+      {device: 'odroid'},
+      {size: 'auto'},
+      {layout: 'ab'},
+      {alignment: '8MiB'},
+    ].map(identity);
+    expect(new Set(all).size).toBe(7);
     expect(identity({size: '2048MiB'})).toBe(identity({}));
+  });
+});
+
+describe('files beside configs.json', () => {
+  const configs = configsWith('root_fs', {
+    overlay: 'overlay',
+    scripts: ['one.sh', 'two.sh'],
+    scripts_network: true,
+    keyring: 'key.asc',
+    apt_sources: [{name: 'more', url: 'http://deb.test/x', suite: 'x/', components: [], key: 'key.asc'}],
+  });
+
+  it('are sent to the steps that use them, and their content counts there', () => {
+    const steps = allSteps(configs, local).filter((step) => (step.files ?? []).length > 0);
+    expect(
+      Object.fromEntries(steps.map((step) => [step.name, step.files?.map((file) => file.path)])),
+    ).toEqual({
+      'root_fs.resolve': ['keyring', 'keys/more'],
+      'root_fs.packages': ['keyring', 'keys/more'],
+      'root_fs.scripts': ['overlay', 'scripts/0', 'scripts/1'],
+      root_fs: ['overlay'],
+      'rpi_sd_image.resolve': ['keyring', 'keys/more'],
+      'rpi_sd_image.docker': ['keyring', 'keys/more'],
+      rpi_sd_image: ['overlay'],
+    });
+    for (const step of steps) {
+      const told = step.settings.map((setting) => setting.value).join('\n');
+      for (const file of step.files ?? []) expect(told).toContain(file.tree.digest);
+    }
+  });
+
+  it('never bring a path of this machine into the identity of a step', () => {
+    expect(allSteps(configs, local).map(identityOf).join('')).not.toContain('/there/');
+  });
+
+  it('scripts run between the packages and all that is built on them, with a network only when it is asked for', () => {
+    const names = sortTopologically(allSteps(configs, local)).map((step) => step.name);
+    expect(names.indexOf('root_fs.scripts')).toBeGreaterThan(names.indexOf('root_fs.packages'));
+    expect(stepOf(configs, 'root_fs').inputs).toEqual(['root_fs.scripts']);
+    expect(stepOf(configs, 'rpi_sd_image.docker').inputs).toEqual([
+      'root_fs.scripts',
+      'rpi_sd_image.resolve',
+    ]);
+    expect(stepOf(configs, 'root_fs.scripts').network).toBe(true);
+    expect(stepOf(configsWith('root_fs', {scripts: ['one.sh']}), 'root_fs.scripts').network).toBe(false);
+  });
+});
+
+describe('Docker for the card', () => {
+  const repo = {url: 'http://deb.test/docker', key: 'key.asc', suite: '', component: 'stable'};
+  const told = (configs: Configs, step: string, variable: string) =>
+    stepOf(configs, step).settings.find((setting) => setting.variable === variable)?.value;
+
+  it('comes from its archive beside those of root_fs, in the suite of root_fs unless it has another', () => {
+    const source = {
+      name: 'more',
+      url: 'http://deb.test/x',
+      suite: 'x',
+      components: ['a', 'b'],
+      key: 'key.asc',
+    };
+    const configs: Configs = {
+      ...configsWith('root_fs', {apt_sources: [source]}),
+      rpi_sd_image: {...defaults.rpi_sd_image, docker_repo: repo},
+    };
+    const key = local.get('key.asc')?.digest;
+    expect(told(configs, 'rpi_sd_image.resolve', 'APT_SOURCES')?.split('\n')).toEqual([
+      `more\thttp://deb.test/x\tx\ta b\t${key}`,
+      `docker\thttp://deb.test/docker\ttrixie\tstable\t${key}`,
+    ]);
+    expect(told(configs, 'root_fs.resolve', 'APT_SOURCES')).not.toContain('docker');
+  });
+
+  it('Docker Machine is fetched by a step of its own, at the address of its version', () => {
+    const url = 'https://a.test/v{version}/docker-machine';
+    const configs = configsWith('rpi_sd_image', {docker_machine_version: '0.16.2', docker_machine_url: url});
+    expect(told(configs, 'rpi_sd_image.machine', 'DOCKER_MACHINE_URL')).toBe(
+      'https://a.test/v0.16.2/docker-machine',
+    );
+    expect(stepOf(configs, 'rpi_sd_image').inputs).toContain('rpi_sd_image.machine');
+  });
+});
+
+describe('the password', () => {
+  const told = (fields: Record<string, unknown>) =>
+    stepOf(configsWith('root_fs', fields), 'root_fs').settings.find(({field}) => field === 'root_fs.password')
+      ?.value;
+
+  it('leaves this process only as a crypt hash, the same for the same configuration', () => {
+    expect(told({password: 'correct horse'})).toMatch(/^\$6\$[0-9a-f]{16}\$[./A-Za-z0-9]{86}$/);
+    expect(told({password: 'correct horse'})).toBe(told({password: 'correct horse'}));
+    expect(told({password: 'correct horse', hostname: 'reef'})).not.toBe(told({password: 'correct horse'}));
+  });
+
+  it('that is a hash already is told as it is', () => {
+    const hash = `$y$j9T$salt$${'a'.repeat(43)}`;
+    expect(told({password: hash})).toBe(hash);
   });
 });
 

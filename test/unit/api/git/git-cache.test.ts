@@ -160,7 +160,7 @@ describe('a connection that breaks', () => {
           {repository: server.url, ref: 'main', commit, folder: ''},
           {onProgress: (message) => messages.push(message)},
         );
-      server.cutAfter(850_000);
+      server.cutAfter(780_000);
       await expect(fetch([])).rejects.toMatchObject({
         code: 'SOURCE_UNAVAILABLE',
         hint: expect.stringContaining('kept') as string,
