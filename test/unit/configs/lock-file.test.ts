@@ -151,9 +151,9 @@ describe('parseLock', () => {
     ],
     ['the date', '1795054374', '12', 'source_date_epoch is wrong'],
     ['a tool', '"3.0.4"', '"3 0 4"', 'base_image.architectures.amd64.packages.0.version must be the version'],
-    ['a tool', '"b'.padEnd(66, 'b'), '"b', 'base_image.architectures.amd64.packages.0.sha256 must be'],
-    ['an image', '"c'.padEnd(66, 'c'), '"../c', 'base_image.architectures.amd64.image.content must be'],
-    ['an image', '"d'.padEnd(66, 'd'), '"../d', 'base_image.architectures.amd64.image.sha256 must be'],
+    ['a tool', '"b'.padEnd(65, 'b'), '"b', 'base_image.architectures.amd64.packages.0.sha256 must be'],
+    ['an image', '"c'.padEnd(65, 'c'), '"../c', 'base_image.architectures.amd64.image.content must be'],
+    ['an image', '"d'.padEnd(65, 'd'), '"../d', 'base_image.architectures.amd64.image.sha256 must be'],
   ])('refuses %s when it is hostile: %s → %s', (_what, from, to, problem) => {
     const problems = problemsOf(changed(from, to));
     expect(problems.length).toBeGreaterThan(0);
