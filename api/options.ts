@@ -79,12 +79,24 @@ export interface StoredStep {
   readonly artifacts: readonly Artifact[];
 }
 
+/** What the volume with the packages holds; counts and size are absent while the engine has nothing to look with. */
+export interface PackageVolumeStatus {
+  readonly volume: string;
+  readonly exists: boolean;
+  readonly packages?: number;
+  /** Images with tools, kept for locks. */
+  readonly images?: number;
+  readonly sizeBytes?: number;
+}
+
 export interface VolumeStatus {
   readonly volume: string;
   readonly exists: boolean;
   readonly sizeBytes: number;
   /** Newest first. */
   readonly entries: readonly StoredStep[];
+  /** The volume that the artifacts' packages are kept in. */
+  readonly packages: PackageVolumeStatus;
 }
 
 /** One check of `doctor`. */
@@ -131,8 +143,10 @@ export interface BootResult {
   readonly passed: boolean;
 }
 
-/** Without any of the first four: the whole volume and the build images. With several, what all of them say. */
-export interface CleanOptions extends CommonOptions, ConfigOptions {
+/** Without any of the first five: the whole volume and the build images. With several, what all of them say. */
+export interface CleanOptions extends CommonOptions, PackageOptions, ConfigOptions {
+  /** Only the packages and kept images, whatever else is said: what a lock names can then only be had from a mirror. */
+  readonly packages?: boolean;
   /** Only the stored artifacts of these components. */
   readonly components?: readonly string[];
   /** Only what the current configuration (see `target` and `config`) would not use. */

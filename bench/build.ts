@@ -27,7 +27,9 @@ export interface BuildFigures {
 export async function benchBuild(options: {
   readonly boot: boolean;
   readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
 }): Promise<BuildFigures> {
+  const {signal} = options;
   const {docker} = await connectDocker();
   await removeOurImages(new DockerImages(docker));
   const volume = `hypriotkit-bench-${process.pid}`;
@@ -41,11 +43,11 @@ export async function benchBuild(options: {
   };
   const sampler = new MemorySampler(docker, label);
   try {
-    const cold = await build({target, volume, packageVolume, onEvent, verbosity: 'info'});
+    const cold = await build({target, volume, packageVolume, onEvent, verbosity: 'info', signal});
     options.log(`cold build: ${(cold.durationMs / 1000).toFixed(1)} s`);
-    const unchanged = await build({target, volume, packageVolume});
+    const unchanged = await build({target, volume, packageVolume, signal});
     options.log(`unchanged: ${(unchanged.durationMs / 1000).toFixed(1)} s`);
-    const booted = options.boot ? await bootImage({target, volume}) : undefined;
+    const booted = options.boot ? await bootImage({target, volume, packageVolume, signal}) : undefined;
     if (booted) options.log(`login: ${booted.loginSeconds.toFixed(1)} s`);
     return {
       cold_seconds: cold.durationMs / 1000,

@@ -1,5 +1,6 @@
 import {benchBuild} from './build.ts';
 import {benchRootFs} from './rootfs.ts';
+import {untilInterrupted} from './until-interrupted.ts';
 
 /**
  * usage: npm run bench -- [build] [--no-boot] [--json]
@@ -7,13 +8,13 @@ import {benchRootFs} from './rootfs.ts';
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
-async function main(args: readonly string[]): Promise<void> {
+async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const json = args.includes('--json');
   const [what = 'build'] = args.filter((argument) => !argument.startsWith('--'));
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
-    build: () => benchBuild({boot: !args.includes('--no-boot'), log}),
-    rootfs: () => benchRootFs({log}),
+    build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
+    rootfs: () => benchRootFs({log, signal}),
   };
   const run = benchmarks[what];
   if (run === undefined) {
@@ -23,4 +24,4 @@ async function main(args: readonly string[]): Promise<void> {
   process.stdout.write(`${JSON.stringify(figures, undefined, json ? undefined : 2)}\n`);
 }
 
-await main(process.argv.slice(2));
+await untilInterrupted((signal) => main(process.argv.slice(2), signal));

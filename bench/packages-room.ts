@@ -46,27 +46,35 @@ export class PackagesRoom implements AsyncDisposable {
   readonly #base: BaseImage;
   readonly #volumes: string[] = [];
   readonly #log: (line: string) => void;
+  readonly #signal: AbortSignal;
 
-  private constructor(session: EngineSession, base: BaseImage, image: string, log: (line: string) => void) {
+  private constructor(
+    session: EngineSession,
+    base: BaseImage,
+    image: string,
+    log: (line: string) => void,
+    signal: AbortSignal,
+  ) {
     this.#session = session;
     this.#base = base;
     this.#image = image;
     this.#log = log;
+    this.#signal = signal;
   }
 
   /** Makes what every run needs, so that no run pays for it: the images, and the emulator. */
-  static async open(log: (line: string) => void): Promise<PackagesRoom> {
+  static async open(log: (line: string) => void, signal: AbortSignal): Promise<PackagesRoom> {
     const session = await openSession({volume: `hypriotkit-bench-${process.pid}`});
     try {
       await ensureSessionVolume(session);
-      const base = await ensureBaseImage(session, {configs: defaultConfigs()}, log, () => undefined);
+      const base = await ensureBaseImage(session, {configs: defaultConfigs()}, log, () => undefined, signal);
       session.useBaseImage(base.reference);
       // Starts the attendant: while it runs, nobody takes this run's containers for left over.
       await session.run('true', []);
       const folder = join(builtinBuildImages(), 'root_fs');
-      const image = await ensureBuildImage(session, {folder, base, onLine: () => undefined});
+      const image = await ensureBuildImage(session, {folder, base, onLine: () => undefined, signal});
       await ensureArchitecture(session, 'arm64', {mayRegister: true, image: base.reference}, log);
-      return new PackagesRoom(session, base, image, log);
+      return new PackagesRoom(session, base, image, log, signal);
     } catch (error) {
       await session.close();
       await session.volumes.remove(`hypriotkit-bench-${process.pid}`);
@@ -139,7 +147,8 @@ export class PackagesRoom implements AsyncDisposable {
       }),
     );
     try {
-      const {status} = await container.run((_stream, line) => lines.push(line));
+      const {status} = await container.run((_stream, line) => lines.push(line), this.#signal);
+      this.#signal.throwIfAborted();
       return status;
     } finally {
       await container.remove();

@@ -1,6 +1,7 @@
 import {rootFsSteps} from '../api/components/root-fs.ts';
 import {defaultConfigs} from '../configs/default-configs.ts';
 import {PackagesRoom, resolveFetchInstall} from './packages-room.ts';
+import {untilInterrupted} from './until-interrupted.ts';
 
 const artifact = 'rootfs-packages.tar.zst';
 
@@ -10,7 +11,7 @@ const artifact = 'rootfs-packages.tar.zst';
  * Runs root_fs.packages once with the native overlay and once with everything emulated, and compares what they make
  * byte by byte. Exits with 1 when it differs. Packages that are named replace those of the default configuration.
  */
-async function main(packages: readonly string[]): Promise<void> {
+async function main(packages: readonly string[], signal: AbortSignal): Promise<void> {
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const settings = rootFsSteps(defaultConfigs()).flatMap((step) => step.settings);
   const command = ['sh', '-c', resolveFetchInstall];
@@ -18,7 +19,7 @@ async function main(packages: readonly string[]): Promise<void> {
     ...Object.fromEntries(settings.map(({variable, value}) => [variable, value])),
     ...(packages.length > 0 && {PACKAGES: packages.join(' ')}),
   };
-  await using room = await PackagesRoom.open(log);
+  await using room = await PackagesRoom.open(log, signal);
   const overlay = await room.run({name: 'overlay', command, environment});
   const emulated = await room.run({
     name: 'emulated',
@@ -41,4 +42,4 @@ async function main(packages: readonly string[]): Promise<void> {
   if (status !== 0) process.exitCode = 1;
 }
 
-await main(process.argv.slice(2));
+await untilInterrupted((signal) => main(process.argv.slice(2), signal));

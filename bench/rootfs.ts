@@ -45,8 +45,11 @@ const plainMmdebstrap = `
  * architectures, so that no run waits for a mirror or proxy that sees a file for the first time. Images and emulator
  * are made before, too; the time of a run is that of its container, from its creation to its end.
  */
-export async function benchRootFs(options: {readonly log: (line: string) => void}): Promise<RootFsFigures> {
-  await using room = await PackagesRoom.open(options.log);
+export async function benchRootFs(options: {
+  readonly log: (line: string) => void;
+  readonly signal: AbortSignal;
+}): Promise<RootFsFigures> {
+  await using room = await PackagesRoom.open(options.log, options.signal);
   const environment = {VARIANT: 'debian', SUITE: baseSuite, MIRROR: '', PACKAGES: packages.join(' ')};
   const run = (name: string, architecture: string, command: readonly string[]) =>
     room.run({name, command, environment: {...environment, BUILD_ARCH: architecture}});

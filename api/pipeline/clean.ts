@@ -10,10 +10,11 @@ import type {CleanOptions, CleanResult} from '../options.ts';
 import {findReachable} from './clean-reachable.ts';
 import {selectEntries, sizeOf} from './clean-selection.ts';
 import {toStoredStep} from './inspect.ts';
+import {cleanPackageVolume} from './package-volume.ts';
 
 /**
  * Frees what is asked for: stored artifacts by component, age, size or use, or everything that hypriotkit has in the
- * engine and in the volume. The user's files in a mapped folder and in targets are never touched.
+ * engine and in the volume. Packages go only when they are asked for. The user's files in a mapped folder and in targets are never touched.
  *
  * @throws PipelineError `VOLUME_BUSY` when another run works on the volume.
  *
@@ -23,6 +24,14 @@ import {toStoredStep} from './inspect.ts';
 export async function clean(options: CleanOptions = {}): Promise<CleanResult> {
   const components = parseComponentNames(options.components ?? []);
   checkLimits(options);
+  if (options.packages === true) {
+    if (components.length > 0) {
+      throw new PipelineError('USAGE', 'packages belong to no component: they are removed as a whole', {
+        hint: 'Leave out the components, or --packages.',
+      });
+    }
+    return cleanPackageVolume(options);
+  }
   await using session = await openSession(options);
   if (options.dryRun !== true) {
     const live = await removeStaleRuns(session);

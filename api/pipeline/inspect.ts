@@ -1,11 +1,19 @@
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
-import type {BuildOptions, CommonOptions, Plan, StoredStep, VolumeStatus} from '../options.ts';
+import type {
+  BuildOptions,
+  CommonOptions,
+  PackageOptions,
+  Plan,
+  StoredStep,
+  VolumeStatus,
+} from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
 import {loadProject} from './load-project.ts';
 import {artifactsOf} from './executor.ts';
 import {findIdentityContext} from './identity-context.ts';
+import {packageVolumeStatus} from './package-volume.ts';
 import {planSteps} from './plan-steps.ts';
 import {selectSteps} from './select-steps.ts';
 
@@ -46,11 +54,12 @@ function plannedBase(exists: boolean): Plan['steps'][number] {
   };
 }
 
-/** What a volume holds. */
-export async function status(options: CommonOptions = {}): Promise<VolumeStatus> {
+/** What a volume holds, and that with the packages. */
+export async function status(options: CommonOptions & PackageOptions = {}): Promise<VolumeStatus> {
+  const packages = await packageVolumeStatus(options);
   await using session = await openSession(options);
   if (!(await volumeExists(session)))
-    return {volume: session.label, exists: false, sizeBytes: 0, entries: []};
+    return {volume: session.label, exists: false, sizeBytes: 0, entries: [], packages};
   const entries = [...(await new ArtifactStore(session).entries()).values()]
     .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
     .map(toStoredStep);
@@ -59,6 +68,7 @@ export async function status(options: CommonOptions = {}): Promise<VolumeStatus>
     exists: true,
     sizeBytes: entries.reduce((sum, entry) => sum + entry.sizeBytes, 0),
     entries,
+    packages,
   };
 }
 

@@ -78,7 +78,7 @@ export async function compareBaseImage(
   if (isStrict(options)) {
     throw new PipelineError(
       'LOCK_DIFFERS',
-      `the engine and the package volume ${session.packageHost.label} do not have the base image that ${lockFile} names, and one made today differs: ${abridge(differences)}`,
+      `the engine and the package volume ${session.packageHost.label} do not have the base image that ${lockFile} names, and the one at hand differs: ${abridge(differences)}`,
       {
         hint: 'Bring the package volume of a machine that has built this lock, or run `hypriotkit upgrade` to lock what the mirror has today.',
       },

@@ -9,6 +9,7 @@ import {
   given,
   imageOption,
   jsonLinesOption,
+  packageVolumeOption,
   targetOption,
   volumeOption,
 } from '../options.ts';
@@ -28,22 +29,30 @@ export const cleanCommand = (context: CliContext) =>
         parseKeep,
       ),
     )
+    .addOption(
+      new Option(
+        '--packages',
+        'only the packages and kept images, which every other use leaves alone',
+      ).conflicts(['unreachable', 'olderThan', 'keep']),
+    )
     .addOption(targetOption())
     .addOption(configOption())
     .addOption(volumeOption())
+    .addOption(packageVolumeOption())
     .addOption(imageOption())
     .option('-y, --yes', 'do not ask')
     .addOption(jsonLinesOption())
     .addHelpText(
       'after',
       `
-Several of these remove what all of them name. --target, --config and --image say what --unreachable goes by.
+Several criteria remove what all of them name. --target, --config and --image say what --unreachable goes by.
 
 Examples:
   $ hypriotkit clean                               the whole volume and the build images, after a question
   $ hypriotkit clean rpi_kernel -y                 the artifacts of one component
   $ hypriotkit clean --unreachable --target ./out  what ./out/configs.json does not need
   $ hypriotkit clean --older-than 7d --keep 10GiB  old artifacts, as far as the rest has more than 10 GiB
+  $ hypriotkit clean --packages                    every package, and the images that locks need
 `,
     )
     .action(async (components, {json, yes, olderThan, keep, ...flags}) => {
@@ -57,11 +66,16 @@ Examples:
       };
       if (!yes || !json) {
         const {renderRemoval, renderRemovalOfEntries} = await import('../results/render-removal.ts');
+        const {renderPackages} = await import('../results/render-status.ts');
         const preview = byEntry ? await clean({...options, dryRun: true}) : undefined;
+        const known = () =>
+          status({...given({volume: flags.volume, packageVolume: flags.packageVolume}), signal});
         const lines =
-          preview === undefined
-            ? renderRemoval(await status({...given({volume: flags.volume}), signal}), components)
-            : renderRemovalOfEntries(preview);
+          flags.packages === true
+            ? [`to be removed: ${renderPackages((await known()).packages)}`]
+            : preview === undefined
+              ? renderRemoval(await known(), components)
+              : renderRemovalOfEntries(preview);
         context.stderr.write(`${lines.join('\n')}\n`);
         // Programs are told by a result all the same.
         if (preview?.entries.length === 0 && !json) return;

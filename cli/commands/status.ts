@@ -1,12 +1,13 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
-import {given, jsonOption, volumeOption} from '../options.ts';
+import {given, jsonOption, packageVolumeOption, volumeOption} from '../options.ts';
 
 /** `hypriotkit status`: what the volume holds. */
 export const statusCommand = (context: CliContext) =>
   new Command('status')
-    .description('list the finished artifacts in a volume')
+    .description('list the finished artifacts in a volume, and the size of what packages take')
     .addOption(volumeOption())
+    .addOption(packageVolumeOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',

@@ -38,7 +38,10 @@ const stored: VolumeStatus = {
     sizeBytes: 188_743_777,
     artifacts: [artifact(step), {...artifact(step, 97), name: `${step}-1.0.tar.gz.sha256`}],
   })),
+  packages: {volume: 'hypriot-packages', exists: true, packages: 312, images: 1, sizeBytes: 640_000_000},
 };
+
+const packagesLine = '312 packages and 1 kept image, 610 MiB in the package volume hypriot-packages\n';
 
 const jsonLines = (text: string): Record<string, unknown>[] =>
   text
@@ -210,6 +213,7 @@ describe('status', () => {
                      97 B  rpi_kernel-1.0.tar.gz.sha256
 
       2 entries, 381 MiB in the volume hypriot-artifacts
+      312 packages and 1 kept image, 610 MiB in the package volume hypriot-packages
       "
     `);
   });
@@ -221,7 +225,21 @@ describe('status', () => {
     ],
     [{...stored, entries: []}, 'the volume hypriot-artifacts is empty\n'],
   ])('has words for nothing', async (nothing, words) => {
-    expect((await runWith({status: () => Promise.resolve(nothing)}, ['status'])).stdout).toBe(words);
+    expect((await runWith({status: () => Promise.resolve(nothing)}, ['status'])).stdout).toBe(
+      words + packagesLine,
+    );
+  });
+
+  it.each([
+    [{exists: false}, 'the package volume p does not exist\n'],
+    [{exists: true}, 'the package volume p is there; its size shows when the engine has a base image\n'],
+    [
+      {exists: true, packages: 0, images: 0, sizeBytes: 0},
+      '0 packages and 0 kept images, 0 B in the package volume p\n',
+    ],
+  ])('has words for packages that are %j', async (packages, words) => {
+    const status = () => Promise.resolve({...stored, entries: [], packages: {volume: 'p', ...packages}});
+    expect((await runWith({status}, ['status'])).stdout.split('\n').slice(1).join('\n')).toBe(words);
   });
 });
 
@@ -244,6 +262,15 @@ describe('clean', () => {
         '381 MiB freed\n',
     );
     expect([stdout, exitCode]).toEqual(['removed the volume hypriot-artifacts\n', 0]);
+  });
+
+  it('takes packages only when they are asked for, and shows their size', async () => {
+    const called = vi.fn(clean);
+    const {stderr} = await runWith({status, clean: called}, ['clean', '--packages', '--yes']);
+    expect(stderr).toContain(`to be removed: ${packagesLine}`);
+    expect(called).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({packages: true}));
+    const {exitCode} = await runWith({status, clean: called}, ['clean', '--packages', '--keep', '1GiB']);
+    expect(exitCode).toBe(2);
   });
 
   it('shows only the components that were named', async () => {
