@@ -167,6 +167,8 @@ describe('images', () => {
     });
     expect(await images.find('a:b')).toEqual({
       id: 'sha256:1',
+      content: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+      tags: [],
       labels: {x: 'y'},
       sizeBytes: 5,
       architecture: 'amd64',
