@@ -54,6 +54,7 @@ make_ext4 "$image" "$root_start" "$root_sectors" root "$(derive_uuid root)" "$(d
 check_ext4 "$image" "$root_start"
 
 say "Packing $image.zip"
-/usr/lib/hypriotkit/zip-image "$image"
-rm "$image"
+# No digests of ranges are wanted, and no other form.
+/usr/lib/hypriotkit/pack-image "$(nproc)" "$image" </dev/null >/dev/null
+rm "$image" "$image.zst"
 write_sha256 "$image.zip"
