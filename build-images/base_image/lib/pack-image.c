@@ -183,14 +183,20 @@ static void hash_ranges(const unsigned char *data, uint64_t at, size_t bytes) {
 
 static int is_zero(const unsigned char *data, size_t bytes) { return memcmp(data, zeros, bytes) == 0; }
 
+static void dig_hole(uint64_t at, uint64_t bytes) {
+	if (bytes > 0) fallocate(image, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, bytes);
+}
+
 /* Blocks of zeros need no room. A file system without holes keeps them, and nothing is lost. */
 static void dig_holes(const unsigned char *data, uint64_t at, size_t bytes) {
 	size_t block, start = 0;
-	for (block = 0; block <= bytes; block += BLOCK) {
-		if (block + BLOCK <= bytes && is_zero(data + block, BLOCK)) continue;
-		if (block > start) fallocate(image, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at + start, block - start);
+	for (block = 0; block < bytes; block += BLOCK) {
+		if (is_zero(data + block, bytes - block < BLOCK ? bytes - block : BLOCK)) continue;
+		dig_hole(at + start, block - start);
 		start = block + BLOCK;
 	}
+	/* The last block may end behind the file. */
+	if (start < bytes) dig_hole(at + start, block - start);
 }
 
 static void read_all(unsigned char *data, uint64_t at, size_t bytes) {
