@@ -1,28 +1,41 @@
-import {mkdtemp, rm, stat} from 'node:fs/promises';
+import {spawn} from 'node:child_process';
+import {mkdtemp, rm, stat, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {connectDocker} from '../api/docker/client.ts';
 import {DockerImages} from '../api/docker/images.ts';
 import {label} from '../api/docker/labels.ts';
 import {bootImage, build, destroyVolume, type PipelineEvent} from '../api/index.ts';
-import {MemorySampler} from './memory-sampler.ts';
+import {packageRoot} from '../configs/package-root.ts';
+import {StepSampler} from './step-sampler.ts';
 
 const image = 'hypriotos-rpi64-latest.img';
 
-/** Figures of one build from nothing, of a second run, and of a boot. Times in seconds. */
+/** Figures of builds from nothing, of small changes, and of a boot. Times in seconds. */
 export interface BuildFigures {
+  /** With nothing but an engine. */
   readonly cold_seconds: number;
+  /** With the packages of the first build and nothing else. */
+  readonly cold_with_packages_seconds: number;
   readonly steps: Readonly<Record<string, number>>;
+  /** By the installed command, from its start to its end; the first time after a delivery, and again. */
+  readonly unchanged_after_delivery_seconds: number;
   readonly unchanged_seconds: number;
+  /** Another host name, for all components, delivered. */
+  readonly hostname_change_seconds: number;
   readonly boot_login_seconds?: number;
   readonly image_allocated_bytes: number;
   readonly zip_bytes: number;
+  readonly zst_bytes: number;
   readonly peak_memory_bytes: Readonly<Record<string, number>>;
+  /** What each step wrote, and how often that is the size of its artifacts on the disk. */
+  readonly written_bytes: Readonly<Record<string, number>>;
+  readonly written_over_artifacts: Readonly<Record<string, number>>;
 }
 
 /**
- * Builds with an engine that is running and nothing else: no base image, no build images, an empty volume. Then
- * again with nothing changed, and boots the result.
+ * Builds with an engine that is running and nothing else: no base image, no build images, an empty volume; then the
+ * same with a package volume that is full. Then again with nothing changed, with another host name, and boots it.
  */
 export async function benchBuild(options: {
   readonly boot: boolean;
@@ -31,38 +44,100 @@ export async function benchBuild(options: {
 }): Promise<BuildFigures> {
   const {signal} = options;
   const {docker} = await connectDocker();
-  await removeOurImages(new DockerImages(docker));
+  const images = new DockerImages(docker);
   const volume = `hypriotkit-bench-${process.pid}`;
+  const first = `${volume}-first`;
   const packageVolume = `${volume}-packages`;
   const target = await mkdtemp(join(tmpdir(), 'hypriotkit-bench-'));
   const steps: Record<string, number> = {};
+  const artifacts = new Map<string, readonly {readonly name: string; readonly sizeBytes: number}[]>();
   const onEvent = (event: PipelineEvent) => {
     if (event.type !== 'step-finished') return;
     steps[event.step] = event.durationMs / 1000;
+    artifacts.set(event.step, event.artifacts);
     options.log(`${event.step}: ${(event.durationMs / 1000).toFixed(1)} s`);
   };
-  const sampler = new MemorySampler(docker, label);
+  const timed = async (what: string, action: () => Promise<unknown>) => {
+    const startedMs = Date.now();
+    await action();
+    const seconds = (Date.now() - startedMs) / 1000;
+    options.log(`${what}: ${seconds.toFixed(1)} s`);
+    return seconds;
+  };
+  const command = () =>
+    runCommand(['build', '--target', target, '--volume', volume, '--package-volume', packageVolume]);
+  let sampler: StepSampler | undefined;
   try {
-    const cold = await build({target, volume, packageVolume, onEvent, verbosity: 'info', signal});
-    options.log(`cold build: ${(cold.durationMs / 1000).toFixed(1)} s`);
-    const unchanged = await build({target, volume, packageVolume, signal});
-    options.log(`unchanged: ${(unchanged.durationMs / 1000).toFixed(1)} s`);
+    await removeOurImages(images);
+    const cold = await timed('cold', () => build({target, volume: first, packageVolume, signal}));
+    await removeOurImages(images);
+    await rm(target, {recursive: true});
+    sampler = new StepSampler(docker, label);
+    const warm = await timed('cold, with the packages', () =>
+      build({target, volume, packageVolume, onEvent, verbosity: 'info', signal}),
+    );
+    sampler.stop();
+    const {peaks, written} = sampler;
+    // The launcher compiles what it runs the first time.
+    await runCommand(['--version']);
+    const afterDelivery = await timed('unchanged, after a delivery', command);
+    const unchanged = await timed('unchanged', command);
+    const configs = {root_fs: {hostname: 'reef'}, rpi_sd_image: {}};
+    await writeFile(join(target, 'configs.json'), JSON.stringify(configs));
+    const changed = await timed('another host name', command);
     const booted = options.boot ? await bootImage({target, volume, packageVolume, signal}) : undefined;
     if (booted) options.log(`login: ${booted.loginSeconds.toFixed(1)} s`);
+    const ratios = await ratiosOf(written, artifacts, target);
     return {
-      cold_seconds: cold.durationMs / 1000,
+      cold_seconds: cold,
+      cold_with_packages_seconds: warm,
       steps,
-      unchanged_seconds: unchanged.durationMs / 1000,
+      unchanged_after_delivery_seconds: afterDelivery,
+      unchanged_seconds: unchanged,
+      hostname_change_seconds: changed,
       ...(booted && {boot_login_seconds: booted.loginSeconds}),
-      image_allocated_bytes: (await stat(join(target, image))).blocks * 512,
+      image_allocated_bytes: await allocated(join(target, image)),
       zip_bytes: (await stat(join(target, `${image}.zip`))).size,
-      peak_memory_bytes: Object.fromEntries(sampler.peaks),
+      zst_bytes: (await stat(join(target, `${image}.zst`))).size,
+      peak_memory_bytes: Object.fromEntries(peaks),
+      written_bytes: Object.fromEntries(written),
+      written_over_artifacts: ratios,
     };
   } finally {
-    sampler.stop();
+    sampler?.stop();
     await rm(target, {recursive: true, force: true});
-    for (const name of [volume, packageVolume]) await destroyVolume({volume: name}).catch(() => undefined);
+    for (const name of [first, volume, packageVolume])
+      await destroyVolume({volume: name}).catch(() => undefined);
   }
+}
+
+/** A sparse file counts with the room that it takes. */
+async function ratiosOf(
+  written: ReadonlyMap<string, number>,
+  artifacts: ReadonlyMap<string, readonly {readonly name: string; readonly sizeBytes: number}[]>,
+  target: string,
+): Promise<Record<string, number>> {
+  const ratios: Record<string, number> = {};
+  for (const [step, bytes] of written) {
+    const sizes = (artifacts.get(step) ?? []).map(async ({name, sizeBytes}) =>
+      Math.min(sizeBytes, await allocated(join(target, name)).catch(() => sizeBytes)),
+    );
+    const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    if (total > 0) ratios[step] = Math.round((bytes / total) * 100) / 100;
+  }
+  return ratios;
+}
+
+async function allocated(path: string): Promise<number> {
+  return (await stat(path)).blocks * 512;
+}
+
+async function runCommand(args: readonly string[]): Promise<void> {
+  const child = spawn(join(packageRoot(), 'hypriotkit'), args, {stdio: 'ignore'});
+  const status = await new Promise<number | null>((resolve, reject) =>
+    child.once('close', resolve).once('error', reject),
+  );
+  if (status !== 0) throw new Error(`hypriotkit ${args.join(' ')} ended with exit status ${status}`);
 }
 
 /** Everything that hypriotkit made in the engine, so that the build starts from nothing. */

@@ -3,18 +3,21 @@ import {benchRootFs} from './rootfs.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 /**
- * usage: npm run bench -- [build] [--no-boot] [--json]
- *        npm run bench -- rootfs [--json]
+ * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const json = args.includes('--json');
-  const [what = 'build'] = args.filter((argument) => !argument.startsWith('--'));
+  const [what = 'all'] = args.filter((argument) => !argument.startsWith('--'));
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
     rootfs: () => benchRootFs({log, signal}),
+    all: async () => ({
+      ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
+      ...(await benchRootFs({log, signal})),
+    }),
   };
   const run = benchmarks[what];
   if (run === undefined) {

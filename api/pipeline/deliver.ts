@@ -1,13 +1,16 @@
 import {createHash} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
+import {setTimeout} from 'node:timers/promises';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
-import {DeliveryMemory} from './delivery-memory.ts';
+import {DeliveryMemory, settleMs} from './delivery-memory.ts';
+import {Pool} from './pool.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
+import {unpackBeside} from './unpack-beside.ts';
 
 /** A partial copy; renamed to its real name when it is complete and verified. */
 const partialPattern = /^\.hypriotkit-partial-(\d+)-/;
@@ -35,6 +38,9 @@ export async function prepareTarget(target: string): Promise<string> {
   return folder;
 }
 
+/** Files that are copied at the same time: while one is hashed here, the engine reads another. */
+const atOnce = 2;
+
 /**
  * Copies files of an entry into a folder, each verified by its digest before it gets its name. A file that is there
  * already with the same content is left alone.
@@ -49,52 +55,93 @@ export async function deliver(
   emit: (event: PipelineEvent) => void,
   signal: AbortSignal,
 ): Promise<DeliveredArtifact[]> {
-  const delivered: DeliveredArtifact[] = [];
   const memory = new DeliveryMemory();
+  const pool = new Pool(atOnce);
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
   const copied: {sha256: string; remember: (sha256: string) => Promise<void>}[] = [];
-  for (const file of files) {
-    const path = join(folder, file.name);
-    const unchanged = await isUnchanged(path, file, memory);
-    if (!unchanged) {
-      await copyOut(store, entry, file, path, emit, signal);
-      copied.push({sha256: file.sha256, remember: await memory.observe(path)});
-    }
-    const artifact = {...file, step: entry.step, path, unchanged};
-    emit({type: 'artifact-delivered', artifact});
-    delivered.push(artifact);
+  const deliverOne = async (
+    file: StoredFile,
+    arriving?: Promise<DeliveredArtifact>,
+  ): Promise<DeliveredArtifact> => {
+    const packed = (await arriving)?.path;
+    return pool.run(async () => {
+      either.throwIfAborted();
+      const path = join(folder, file.name);
+      const unchanged = await isUnchanged(path, file, memory);
+      if (!unchanged) {
+        await copyOut({store, entry, file, packed}, path, emit, either);
+        copied.push({sha256: file.sha256, remember: await memory.observe(path)});
+      }
+      const artifact = {...file, step: entry.step, path, unchanged};
+      emit({type: 'artifact-delivered', artifact});
+      return artifact;
+    });
+  };
+  const arrivals = new Map<string, Promise<DeliveredArtifact>>();
+  let failure: {readonly error: unknown} | undefined;
+  for (const file of packedFirst(files)) {
+    const arrival = deliverOne(file, arrivals.get(packedName(file)));
+    arrival.catch((error: unknown) => {
+      failure ??= {error};
+      failed.abort();
+    });
+    arrivals.set(file.name, arrival);
   }
+  await Promise.allSettled(arrivals.values());
+  if (failure !== undefined) throw failure.error;
+  if (copied.length > 0) await setTimeout(settleMs);
   for (const {sha256, remember} of copied) await remember(sha256);
   await memory.save();
-  return delivered;
+  return Promise.all(files.map(({name}) => arrivals.get(name) as Promise<DeliveredArtifact>));
+}
+
+function packedName({name}: StoredFile): string {
+  return `${name}.zst`;
+}
+
+/** What is packed comes first, so that the file which is made from it waits for nothing else. */
+function packedFirst(files: readonly StoredFile[]): StoredFile[] {
+  const packed = new Set(files.map(packedName));
+  return files.toSorted((a, b) => Number(packed.has(b.name)) - Number(packed.has(a.name)));
+}
+
+/** A file that is to be copied, and where it comes from. */
+interface Copy {
+  readonly store: ArtifactStore;
+  readonly entry: StoreEntry;
+  readonly file: StoredFile;
+  /** Where its packed form has been delivered and verified. */
+  readonly packed: string | undefined;
 }
 
 async function copyOut(
-  store: ArtifactStore,
-  entry: StoreEntry,
-  file: StoredFile,
+  {store, entry, file, packed}: Copy,
   path: string,
   emit: (event: PipelineEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const partial = join(path, '..', partialName(file.name));
+  let reportedMs = Date.now();
+  const report = (doneBytes: number) => {
+    signal.throwIfAborted();
+    if (Date.now() - reportedMs < 200) return;
+    reportedMs = Date.now();
+    emit({type: 'delivery-progress', name: file.name, doneBytes, totalBytes: file.sizeBytes});
+  };
   try {
     const handle = await open(partial, 'w');
     try {
-      const writer = new SparseFileWriter(handle);
-      let reportedMs = Date.now();
-      await store.readFile(entry, file.name, async (chunk) => {
-        signal.throwIfAborted();
-        await writer.write(chunk);
-        if (Date.now() - reportedMs < 200) return;
-        reportedMs = Date.now();
-        emit({
-          type: 'delivery-progress',
-          name: file.name,
-          doneBytes: writer.position,
-          totalBytes: file.sizeBytes,
+      const unpacked = packed === undefined ? undefined : await unpackBeside(packed, handle, report);
+      if (unpacked !== file.sha256) {
+        const writer = new SparseFileWriter(handle);
+        await handle.truncate();
+        await store.readFile(entry, file.name, async (chunk) => {
+          await writer.write(chunk);
+          report(writer.position);
         });
-      });
-      if ((await writer.finish()) !== file.sha256) throw corrupt(entry, file);
+        if ((await writer.finish()) !== file.sha256) throw corrupt(entry, file);
+      }
     } finally {
       await handle.close();
     }

@@ -14,7 +14,8 @@ const Remembered = z.object({
 
 const Memory = z.record(z.string(), Remembered);
 
-/** A change within this time of the last one could go unseen: file systems tick in steps of up to 10 ms. */
+/** A change within this time of the last one could go unseen: file systems tick in steps of up to 10 ms. Who waits for it waits a little longer. */
+export const settleMs = 25;
 const settleNs = 20_000_000n;
 
 /** Files that are remembered at most; the oldest are forgotten. */

@@ -43,12 +43,17 @@ apt-get install -y \
 	mtools openssh-client openssl passwd perl pigz qemu-user systemd udev unzip xz-utils zip zstd
 # systemd, udev and openssh-client never run here: their tools stand in for the emulated ones of a
 # foreign root file system (native-tools.sh). So does the library that makes it happen; the compiler
-# is not kept.
-compiler=$(apt-get --simulate install tcc libc6-dev | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
-apt-get install -y tcc libc6-dev
-tcc -shared -Wall -o /usr/lib/hypriotkit/native-exec.so "$here/lib/native-exec.c"
+# and what it needs are not kept.
+compiler='tcc libc6-dev libssl-dev libzstd-dev zlib1g-dev'
+# Only what is new: a line about an upgrade has the old version in brackets.
 # shellcheck disable=SC2086 # a list
-apt-get purge -y $compiler
+installed=$(apt-get --simulate install $compiler | sed -n 's/^Inst \([^ ]*\) (.*/\1/p')
+# shellcheck disable=SC2086
+apt-get install -y $compiler
+tcc -shared -Wall -o /usr/lib/hypriotkit/native-exec.so "$here/lib/native-exec.c"
+tcc -Wall -o /usr/lib/hypriotkit/pack-image "$here/lib/pack-image.c" -lz -lzstd -lcrypto
+# shellcheck disable=SC2086
+apt-get purge -y $installed
 
 # Only the emulators that a root_fs target can need: the others are most of this image's size.
 find /usr/bin -name 'qemu-*' ! -name qemu-aarch64 ! -name qemu-arm ! -name qemu-mips \

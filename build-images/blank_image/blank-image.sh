@@ -74,6 +74,7 @@ check_ext4 "$image" "$root_start"
 }
 
 say "Packing $image.zip"
-/usr/lib/hypriotkit/zip-image "$image"
-rm "$image"
+# No digests of ranges are wanted, and no other form.
+/usr/lib/hypriotkit/pack-image "$(nproc)" "$image" </dev/null >/dev/null
+rm "$image" "$image.zst"
 write_sha256 "$image.zip"

@@ -8,8 +8,10 @@ set -eu
 
 : "${VERSION:?}" "${RAW_IMAGE_ARTIFACT:?}" "${BOOTLOADER_ARTIFACT:?}" "${SOURCE_DATE_EPOCH:?}"
 
-output=$PWD
-work=$(mktemp -d)
+# In the work folder and not in /tmp: a volume is faster than the container's overlay.
+work=$PWD/.work
+rm -rf "$work"
+mkdir "$work"
 root=$work/root boot=$work/boot
 mkdir "$root" "$boot" "$work/kernel"
 # In the work folder, as it is an output: the only copy of it that is written.
@@ -103,41 +105,32 @@ if ! make_ext4 "$image" "$root_start" "$root_sectors" "$label" "$uuid" "$seed" -
 	[ "$needed" -le "$free" ] || too_much 'root partition' $(((needed - free) * 4096)) "$size_field"
 	die IMAGE_FAILED "mke2fs cannot write the root file system: $(tail -n 1 "$work/mke2fs.log")"
 fi
-rm -rf "$work/kernel"
 [ -z "${second_start:-}" ] ||
 	make_ext4 "$image" "$second_start" "$root_sectors" "$second_label" "$second_uuid" "$second_seed"
-
-# Blocks of zeros become holes: the image takes the room of what is in it, on every machine the same.
-fallocate --dig-holes "$image"
 
 # --- checks and packed forms --------------------------------------------------------------------
 
 # All of it at the same time, on every core.
 say "Checking and packing $image"
+rm -rf "$work" &
 (check_ext4 "$image" "$root_start" && { [ -z "${second_start:-}" ] || check_ext4 "$image" "$second_start"; } && check_vfat "$image" "$boot_start" "$boot_sectors") &
 check=$!
-# Whether the configuration wants this form of the image.
-wants() {
-	case " ${COMPRESSION:-none zip zst} " in *" $1 "*) ;; *) return 1 ;; esac
-}
-(! wants zst || { zstd -q -f -T"$(($(nproc) + 1))" -3 -o "$image.zst" "$image" && write_sha256 "$image.zst"; }) &
-zst=$!
-(/usr/lib/hypriotkit/describe-image "$image" && write_sha256 "$image.bmap") &
-describe=$!
-if wants zip; then
-	/usr/lib/hypriotkit/zip-image "$image"
-	write_sha256 "$image.zip"
-fi
-if wants xz; then
+# Zip and zst come out of the one pass that reads the image: one that is not wanted costs little.
+/usr/lib/hypriotkit/describe-image "$image"
+for form in zip zst; do
+	case " ${COMPRESSION:-none zip zst} " in *" $form "*) ;; *) rm -f "$image.$form" ;; esac
+done
+case " ${COMPRESSION:-} " in
+*" xz "*)
 	# Blocks of a fixed size, so that the number of threads does not show.
 	xz --keep --force --threads=4 --block-size=16MiB -3 "$image"
-	write_sha256 "$image.xz"
-fi
+	;;
+esac
+for form in bmap zip zst xz; do
+	[ ! -e "$image.$form" ] || write_sha256 "$image.$form" &
+done
 wait "$check"
-wait "$zst"
-wait "$describe"
-rm -rf "$work"
-cd "$output"
+wait
 say "$image: $(du -k "$image" | cut -f 1) KiB of $((size / 1024)) KiB"
 for form in zip zst xz; do
 	[ ! -e "$image.$form" ] || say "$image.$form: $(stat -c %s "$image.$form") bytes"

@@ -235,3 +235,58 @@ describe('deliver', () => {
     expect((await readdir(target)).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
+
+describe('deliver, for a file that comes packed, too', () => {
+  beforeEach(async () => {
+    vi.stubEnv('XDG_CACHE_HOME', await makeTempFolder());
+    onTestFinished(() => void vi.unstubAllEnvs());
+  });
+
+  const hole = Buffer.alloc(1024 ** 2);
+  const data = Buffer.alloc(1024 ** 2, 'some text ');
+  const tail = Buffer.from('no whole block');
+
+  /** Frames as pack-image makes them, by zstd itself. */
+  async function packed(...pieces: Buffer[]): Promise<Buffer> {
+    const folder = await makeTempFolder();
+    for (const [index, piece] of pieces.entries()) await writeFile(join(folder, `piece-${index}`), piece);
+    const frames = pieces.map(
+      (_, index) => spawnSync('zstd', ['-q', '-c', join(folder, `piece-${index}`)]).stdout,
+    );
+    return Buffer.concat(frames);
+  }
+
+  async function makeDelivery(zst: Buffer) {
+    const rig = new StoreRig(await makeTempFolder());
+    const image = Buffer.concat([hole, data, hole, hole, data, tail]);
+    const entry = await rig.publish(print('a'), {'a.img': image, 'a.img.zst': zst});
+    const target = await makeTempFolder();
+    const run = () =>
+      deliver(rig.store, entry, entry.files, target, () => undefined, new AbortController().signal);
+    return {image, target, run, inVolume: rig.path('entries', print('a'), 'a.img')};
+  }
+
+  it('makes it from that, holes included, and takes no more of it from the volume', async () => {
+    const {image, target, run, inVolume} = await makeDelivery(
+      await packed(hole, data, hole, hole, Buffer.concat([data, tail])),
+    );
+    await truncate(inVolume, 0);
+    expect((await run()).map((file) => file.name)).toEqual(['a.img', 'a.img.zst']);
+    expect((await readFile(join(target, 'a.img'))).equals(image)).toBe(true);
+    expect((await stat(join(target, 'a.img'))).blocks * 512).toBeLessThan(image.length / 2);
+  });
+
+  it.each<[string, () => Promise<Buffer>]>([
+    ['something else', () => packed(data, data, data, data, data, data)],
+    ['more', () => packed(hole, data, hole, hole, data, tail, data)],
+    ['less', () => packed(hole, data, hole)],
+    ['nothing', () => Promise.resolve(Buffer.alloc(0))],
+    ['no zstd file', () => Promise.resolve(Buffer.alloc(5000, 'x'))],
+    ['damaged', async () => (await packed(hole, data, hole, hole, data, tail)).fill(1, 60, 90)],
+  ])('copies it when the packed form is %s', async (_, make) => {
+    const {image, target, run} = await makeDelivery(await make());
+    await run();
+    expect((await readFile(join(target, 'a.img'))).equals(image)).toBe(true);
+    expect((await readdir(target)).toSorted()).toEqual(['a.img', 'a.img.zst']);
+  });
+});
