@@ -37,10 +37,10 @@ chmod 0755 /usr/lib/hypriotkit /usr/lib/hypriotkit/*
 apt-get update
 apt-get install -y \
 	ca-certificates cpio dosfstools e2fsprogs fdisk kmod libarchive13t64 mmdebstrap \
-	mtools openssh-client openssl passwd perl pigz qemu-user systemd udev unzip xz-utils zip zstd
+	mtools openssh-client openssl passwd perl pigz python3-minimal qemu-user systemd udev unzip xz-utils zip zstd
 # systemd, udev and openssh-client never run here: their tools stand in for the emulated ones of a
 # foreign root file system (native-tools.sh). So does the library that makes it happen; the compiler
-# is not kept.
+# is not kept. python3-minimal compiles the modules of a root file system (compile-python).
 compiler=$(apt-get --simulate install tcc libc6-dev | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
 apt-get install -y tcc libc6-dev
 tcc -shared -Wall -o /usr/lib/hypriotkit/native-exec.so "$here/lib/native-exec.c"
