@@ -9,7 +9,8 @@ set -eu
 
 work=$(mktemp -d)
 mkdir "$work/apt"
-target_sources >"$work/apt/sources.list"
+# The firmware of the wireless is not free.
+target_sources | sed 's/ main$/ main non-free-firmware/' >"$work/apt/sources.list"
 # The packages of root_fs are installed, as far as apt can see.
 describe_repository /inputs/root_fs.resolve/list.tsv |
 	sed 's/^Package: .*/&\nStatus: install ok installed/' >"$work/apt/status"
