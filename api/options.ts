@@ -117,7 +117,9 @@ export interface BootOptions extends CommonOptions, PackageOptions, ConfigOption
   /** Credentials for the serial console; by default those of `root_fs` in the configuration. */
   readonly username?: string;
   readonly password?: string;
-  /** Seconds until a boot that has not succeeded counts as failed; default 600. */
+  /** How often the same copy of the card is booted, with all assertions each time; default 1. */
+  readonly boots?: number;
+  /** Seconds until a boot that has not succeeded counts as failed; default 900. */
   readonly timeoutSeconds?: number;
   /** Called with each line of the serial console. */
   readonly onConsole?: (line: string) => void;
@@ -129,6 +131,7 @@ export interface BootOptions extends CommonOptions, PackageOptions, ConfigOption
 }
 
 export interface BootAssertion {
+  /** Begins with `boot 2: ` at the second boot, and so on. */
   readonly name: string;
   readonly passed: boolean;
   /** What the command printed. */
@@ -137,8 +140,10 @@ export interface BootAssertion {
 
 export interface BootResult {
   readonly image: string;
-  /** Seconds from the start of the emulated machine to its login prompt. */
+  /** Seconds from the start of the emulated machine to its login prompt, at the first boot. */
   readonly loginSeconds: number;
+  /** Each boot; for a later one the time is that from the command to restart to the login prompt. */
+  readonly boots: readonly {readonly loginSeconds: number}[];
   readonly assertions: readonly BootAssertion[];
   readonly passed: boolean;
 }

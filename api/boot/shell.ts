@@ -71,4 +71,9 @@ export class SerialShell {
       .trim();
     return {status: Number(status), output};
   }
+
+  /** Types a command that ends the shell, and does not wait for it. */
+  leave(command: string): void {
+    this.#console.send(`${command}\n`);
+  }
 }

@@ -13,11 +13,13 @@ import {
 import {gibibyte, optional, packageList, withDigest, type Setting, type Step} from './step.ts';
 
 /**
- * What every root file system has besides Debian's essential packages: enough to boot, to be reached over the network
- * and to be administered. `root_fs.packages` adds to it.
+ * What every root file system has besides Debian's essential packages: enough to boot, to be reached over the network,
+ * to be administered and to be personalised before its first boot. `root_fs.packages` adds to it.
  */
 const basePackages = [
+  'avahi-daemon',
   'ca-certificates',
+  'cloud-init',
   'curl',
   'dbus',
   'e2fsprogs',
@@ -27,10 +29,12 @@ const basePackages = [
   'iputils-ping',
   'kmod',
   'less',
+  'libnss-mdns',
   'libnss-resolve',
   'libpam-systemd',
   'nano',
   'netbase',
+  'netplan.io',
   'openssh-server',
   'sudo',
   'systemd-resolved',

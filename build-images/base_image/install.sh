@@ -40,10 +40,11 @@ apt-get update
 apt-get dist-upgrade -y
 apt-get install -y \
 	ca-certificates cpio dosfstools e2fsprogs fdisk kmod libarchive13t64 locales mmdebstrap \
-	mtools openssh-client openssl passwd perl pigz qemu-user systemd udev unzip xz-utils zip zstd
+	mtools openssh-client openssl passwd perl pigz python3-minimal qemu-user systemd udev unzip xz-utils zip zstd
 # systemd, udev and openssh-client never run here: their tools stand in for the emulated ones of a
 # foreign root file system (native-tools.sh). So does the library that makes it happen; the compiler
-# and what it needs are not kept.
+# and what it needs are not kept. python3-minimal compiles the modules of a root file system
+# (compile-python).
 compiler='tcc libc6-dev libssl-dev libzstd-dev zlib1g-dev'
 # Only what is new: a line about an upgrade has the old version in brackets.
 # shellcheck disable=SC2086 # a list

@@ -2,11 +2,12 @@
 # Boots an SD card image in an emulated Raspberry Pi 3, the serial console on stdin and stdout. The
 # image is only read: what the system writes goes to a layer above it, in the work folder.
 #
-# usage: boot.sh IMAGE [kernel parameter...]
+# usage: boot.sh IMAGE [kernel parameter...]      environment: BOOTS, how often the card is booted (1)
 #
 # qemu is not the firmware: kernel, device tree, initramfs and command line are taken out of the boot
 # partition as config.txt and cmdline.txt there say, so a wrong PARTUUID or name shows here too.
-# The process ends when the machine restarts or powers off, or when stdin or the container closes.
+# A machine that restarts is started again with the same card as often as BOOTS says; the process ends
+# when it does so once more or powers off, or when stdin or the container closes.
 set -eu
 . /usr/lib/hypriotkit/common.sh
 
@@ -38,10 +39,11 @@ take "$kernel"
 take "$dtb"
 [ -z "$initrd" ] || take "$initrd"
 
-# The emulated card reader takes only cards whose size is a power of two.
+# The emulated card reader takes only cards whose size is a power of two. Larger than the image in every
+# case, as real cards are: the root file system must grow.
 size=$(stat -L -c %s "$image")
 card=1048576
-while [ "$card" -lt "$size" ]; do card=$((card * 2)); done
+while [ "$card" -le "$size" ]; do card=$((card * 2)); done
 qemu-img create -q -f qcow2 -b "$(readlink -f "$image")" -F raw "$work/card.qcow2" "$card"
 
 # A panic ends the machine, so that nobody waits for it in vain; the emulated board may be twenty times
@@ -49,18 +51,29 @@ qemu-img create -q -f qcow2 -b "$(readlink -f "$image")" -F raw "$work/card.qcow
 # PL011, which belongs to Bluetooth on this board; the second is the mini UART on the pins of the
 # header, the kernel's ttyS1. No monitor: every byte of stdin is a key press.
 mkfifo "$work/keys"
-qemu-system-aarch64 -machine raspi3b -nodefaults -display none -monitor none \
-	-kernel "$work/$kernel" -dtb "$work/$dtb" ${initrd:+-initrd "$work/$initrd"} \
-	-append "$(tr -d '\r\n' <"$work/cmdline.txt") panic=10 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900${*:+ $*}" \
-	-drive "file=$work/card.qcow2,if=sd,format=qcow2,cache=unsafe" \
-	-serial null -chardev stdio,id=console,signal=off -serial chardev:console \
-	-no-reboot <"$work/keys" &
-qemu=$!
+exec 3<&0
+# Held open, so that what types does not end with the first of several machines.
+exec 4<>"$work/keys"
 
 # qemu does not mind the end of its stdin; without its user the machine would run for ever.
-exec 3<&0
 {
-	cat <&3 >"$work/keys"
-	kill "$qemu" 2>/dev/null
+	cat <&3 >&4
+	: >"$work/closed"
+	[ ! -s "$work/machine" ] || kill "$(cat "$work/machine")" 2>/dev/null
 } &
-wait "$qemu"
+
+boot() { # kernel parameters
+	qemu-system-aarch64 -machine raspi3b -nodefaults -display none -monitor none \
+		-kernel "$work/$kernel" -dtb "$work/$dtb" ${initrd:+-initrd "$work/$initrd"} \
+		-append "$(tr -d '\r\n' <"$work/cmdline.txt") panic=10 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900${*:+ $*}" \
+		-drive "file=$work/card.qcow2,if=sd,format=qcow2,cache=unsafe" \
+		-serial null -chardev stdio,id=console,signal=off -serial chardev:console \
+		-no-reboot <"$work/keys" &
+	echo $! >"$work/machine"
+	wait $!
+}
+left=${BOOTS:-1}
+while [ "$left" -gt 0 ] && [ ! -e "$work/closed" ]; do
+	left=$((left - 1))
+	boot "$@"
+done

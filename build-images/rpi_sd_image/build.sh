@@ -52,7 +52,7 @@ say "Configuring $HYPRIOT_HOSTNAME"
 /usr/lib/hypriotkit/configure-root.sh "$root"
 /usr/lib/hypriotkit/configure-system.sh "$root"
 /builder/configure-device.sh "$root" "$disk_id"
-cp /builder/config.txt "$root/usr/lib/os-release" "$boot/"
+cp /builder/config.txt /builder/seed/* "$root/usr/lib/os-release" "$boot/"
 # Consoles: the monitor, and the UART on the pins of the header: ttyS1 on the Pi 3, 4 and Zero 2 W
 # (the PL011 serves Bluetooth there), ttyAMA10 on the Pi 5. One that a board does not have is ignored.
 # The last one that exists is /dev/console; each gets a login.

@@ -6,16 +6,19 @@ root=$1 disk_id=$2
 here=$(dirname "$0")
 
 cp -R "$here/files/." "$root/"
-systemctl --root="$root" --quiet enable hypriot-grow-root.service
+systemctl --root="$root" --quiet enable hypriot-grow-root.service hypriot-wifi.service
 # They check snapshots of LVM volumes, which no card has, at every boot.
 systemctl --root="$root" --quiet disable e2scrub_reap.service e2scrub_all.timer
 
+# netplan starts one for each wireless interface.
+systemctl --root="$root" --quiet disable wpa_supplicant.service
+
 mkdir -p "$root/boot/firmware"
-# A damaged boot partition must not stop a board that has already come this far.
+# A damaged boot partition must not stop a board that has already come this far. Passwords may lie in it.
 cat >"$root/etc/fstab" <<FSTAB
 # Written by hypriotkit
-PARTUUID=$disk_id-02  /               ext4  defaults,noatime         0  1
-PARTUUID=$disk_id-01  /boot/firmware  vfat  defaults,noatime,nofail  0  2
+PARTUUID=$disk_id-02  /               ext4  defaults,noatime                     0  1
+PARTUUID=$disk_id-01  /boot/firmware  vfat  defaults,noatime,nofail,umask=0077  0  2
 FSTAB
 
 release=$root/usr/lib/os-release

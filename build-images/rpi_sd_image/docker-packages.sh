@@ -46,7 +46,7 @@ compose=
 if [ "$DOCKER_COMPOSE_VERSION" != none ]; then
 	compose=$(at_version "$compose_package" "$DOCKER_COMPOSE_VERSION" docker_compose_version)
 fi
-# To check and to grow the file systems of the card.
-device='dosfstools e2fsprogs fdisk'
+# To check and to grow the file systems of the card, and for the wireless of the boards.
+device='dosfstools e2fsprogs fdisk firmware-brcm80211 iw wireless-regdb wpasupplicant'
 # shellcheck disable=SC2034 # for the script that sources this
 docker_packages="$engine $client $runtime $compose $device"

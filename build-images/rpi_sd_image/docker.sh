@@ -98,6 +98,10 @@ rm -f "$root/usr/sbin/policy-rc.d"
 rm -rf "$root"/run/* "$root"/tmp/*
 mkdir -p -m 1777 "$root/run/lock"
 /usr/lib/hypriotkit/clean-root.sh "$root"
+# The device's own apt finds newer firmware where this one came from.
+sed -i 's/ main$/ main non-free-firmware/' "$root/etc/apt/sources.list"
+say 'Compiling Python modules'
+/usr/lib/hypriotkit/compile-python "$root"
 
 say 'Packing the root file system'
 cd "$output"

@@ -11,7 +11,8 @@ work=$(mktemp -d)
 mkdir "$work/apt"
 install_archive_keys ''
 write_archive_sources "$work/apt/sources.list.d"
-target_sources >"$work/apt/sources.list"
+# The firmware of the wireless is not free.
+target_sources | sed 's/ main$/ main non-free-firmware/' >"$work/apt/sources.list"
 # The packages of root_fs are installed, as far as apt can see. One from elsewhere tells them itself.
 if [ -d /inputs/root_fs ]; then
 	tar -xzOf /inputs/root_fs/*.tar.gz ./var/lib/dpkg/status >"$work/apt/status" 2>/dev/null ||

@@ -33,7 +33,13 @@ export const bootCommand = (context: CliContext) =>
     )
     .addOption(new Option('--keep', 'afterwards keep the machine and use its console').conflicts('json'))
     .addOption(
-      new Option('--timeout <seconds>', 'time after which the boot has failed (default: 600)').argParser(
+      new Option(
+        '--boots <count>',
+        'boots with the same copy of the card, with all checks each time (default: 1)',
+      ).argParser(parsePositiveInteger),
+    )
+    .addOption(
+      new Option('--timeout <seconds>', 'time after which a boot has failed (default: 900)').argParser(
         parsePositiveInteger,
       ),
     )
@@ -48,6 +54,7 @@ The exit status is 1 if the system did not boot or a check failed. --verbosity d
 
 Examples:
   $ hypriotkit boot --target ./out
+  $ hypriotkit boot --target ./out --boots 2     the second boot must be clean, too
   $ hypriotkit boot my.img --assert 'systemctl is-active ssh' --assert 'docker run --help'
   $ hypriotkit boot --target ./out --keep
 `,

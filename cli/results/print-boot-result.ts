@@ -7,7 +7,8 @@ import {cleanLine} from '../text.ts';
 export async function printBootResult(result: BootResult, context: CliContext): Promise<void> {
   const {stdout, symbols} = context;
   const colors = await context.colors('stdout');
-  stdout.write(`${result.image}: login prompt after ${formatDuration(result.loginSeconds * 1000)}\n`);
+  const times = result.boots.map(({loginSeconds}) => formatDuration(loginSeconds * 1000)).join(', then ');
+  stdout.write(`${result.image}: login prompt after ${times}\n`);
   for (const {name, passed, output} of result.assertions) {
     stdout.write(`${passed ? colors.green(symbols.done) : colors.red(symbols.failed)} ${name}\n`);
     if (passed) continue;

@@ -108,6 +108,12 @@ done
 
 # Nobody logs in as root: sudo is the way.
 edit shadow '$1 == "root" { $2 = "*" } { print }'
+if [ -d "$root/etc/ssh" ]; then
+	put_file etc/ssh/sshd_config.d/20-hypriot.conf 0644 <<'EOF'
+# Written by hypriotkit
+PermitRootLogin no
+EOF
+fi
 
 home=$root/home/$HYPRIOT_USERNAME
 if [ ! -d "$home" ]; then
@@ -121,6 +127,8 @@ put_file "etc/sudoers.d/user-$HYPRIOT_USERNAME" 0440 <<EOF
 $HYPRIOT_USERNAME ALL=(ALL) NOPASSWD: ALL
 EOF
 chmod 0750 "$root/etc/sudoers.d"
+
+/usr/lib/hypriotkit/configure-cloud-init.sh "$root" "$HYPRIOT_USERNAME" "$HYPRIOT_GROUPNAME"
 
 # --- names --------------------------------------------------------------------------------------
 

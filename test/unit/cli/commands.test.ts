@@ -337,6 +337,7 @@ describe('boot', () => {
   const result: BootResult = {
     image: '/out/x.img',
     loginSeconds: 65.2,
+    boots: [{loginSeconds: 65.2}, {loginSeconds: 48}],
     passed: false,
     assertions: [
       {name: 'no failed unit', passed: true, output: ''},
@@ -346,18 +347,32 @@ describe('boot', () => {
 
   it('hands over its options and exits 1 when an assertion does not hold', async () => {
     const bootImage = vi.fn(() => Promise.resolve(result));
-    const argv = ['boot', 'x.img', '-a', 'one', '--assert', 'two', '--timeout', '90', '--user', 'pirate'];
+    const argv = [
+      'boot',
+      'x.img',
+      '-a',
+      'one',
+      '--assert',
+      'two',
+      '--boots',
+      '2',
+      '--timeout',
+      '90',
+      '--user',
+      'me',
+    ];
     const {stdout, exitCode} = await runWith({bootImage}, argv);
     expect(bootImage).toHaveBeenCalledExactlyOnceWith(
       expect.objectContaining({
         image: 'x.img',
         assertions: ['one', 'two'],
+        boots: 2,
         timeoutSeconds: 90,
-        username: 'pirate',
+        username: 'me',
       }),
     );
     expect(stdout).toBe(
-      '/out/x.img: login prompt after 1m 05s\n✔ no failed unit\n✖ docker is active\n    inactive\n',
+      '/out/x.img: login prompt after 1m 05s, then 48.0s\n✔ no failed unit\n✖ docker is active\n    inactive\n',
     );
     expect(exitCode).toBe(1);
   });

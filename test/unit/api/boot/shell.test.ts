@@ -4,7 +4,8 @@ import {join} from 'node:path';
 import {PassThrough, Transform} from 'node:stream';
 import {setImmediate} from 'node:timers/promises';
 import {describe, expect, it, onTestFinished} from 'vitest';
-import {check, defaultAssertions, userAssertion} from '../../../../api/boot/assertions.ts';
+import {check, userAssertion} from '../../../../api/boot/assertions.ts';
+import {defaultAssertions} from '../../../../api/boot/default-assertions.ts';
 import {SerialConsole} from '../../../../api/boot/serial-console.ts';
 import {SerialShell} from '../../../../api/boot/shell.ts';
 import {makeTempFolder} from '../temp-folder.ts';
@@ -174,6 +175,28 @@ describe.runIf(hasScript)('a shell on a real terminal', () => {
     expect(await expecting('echo inactive')).toEqual({name: 'n', passed: false, output: 'inactive'});
     expect(await expecting('echo active; false')).toMatchObject({passed: false});
   });
+
+  it('compares what must stay the same with the first boot', async () => {
+    const shell = await openShell();
+    const identity = (before?: string) =>
+      check(shell, {name: 'n', command: 'echo id', unchanged: true}, before);
+    expect(await identity()).toEqual({name: 'n', passed: true, output: 'id'});
+    expect(await identity('id')).toEqual({name: 'n', passed: true, output: 'id'});
+    expect(await identity('other')).toEqual({
+      name: 'n',
+      passed: false,
+      output: 'before:\nother\nnow:\nid',
+    });
+    // What need not stay the same is not compared.
+    expect(await check(shell, userAssertion('echo id'), 'other')).toMatchObject({passed: true});
+  });
+
+  it('leaves with a command that nobody waits for', async () => {
+    const console = await openTerminal();
+    const shell = await SerialShell.login(console, 'pirate', 'hypriot');
+    shell.leave("printf '%s: ' 'reef login'; exec cat");
+    expect(await console.waitFor(/ login: ?$/m, 10_000)).toBeTruthy();
+  });
 });
 
 describe('a login on a scripted console', () => {
@@ -210,15 +233,41 @@ describe('a login on a scripted console', () => {
 });
 
 describe('defaultAssertions', () => {
-  it('ask for units, Docker, host name and root file system', () => {
-    const assertions = defaultAssertions('black-pearl');
+  const assertions = defaultAssertions('black-pearl');
+
+  it('ask for units, cloud-init, Docker, host name, root file system, clock, limits, logins and identity', () => {
     expect(assertions.map(({name}) => name)).toEqual([
       'all units have been started',
       'no systemd unit has failed',
+      'cloud-init is done, without errors and warnings',
       'the Docker engine is active',
       'the host name is black-pearl',
       "the root file system is the card's second partition",
+      'the root file system has grown to the size of the card',
+      'the clock is not before the date of the image',
+      'the clock goes on after a restart',
+      'a sign of life for the next boot',
+      'memory can be limited',
+      'root cannot log in',
+      'names of .local are answered',
+      'machine id and SSH host keys are made once',
+      'what is done at the first boot is done once',
     ]);
     expect(assertions.find(({command}) => command === 'hostname')?.expected).toBe('black-pearl');
+  });
+
+  it('look for the last sign of life before they leave a new one', () => {
+    const positions = ['the clock goes on', 'a sign of life'].map((start) =>
+      assertions.findIndex(({name}) => name.startsWith(start)),
+    );
+    expect(positions).toEqual(positions.toSorted((a, b) => a - b));
+    expect(assertions[positions[0] ?? -1]).toMatchObject({when: 'later'});
+  });
+
+  it('are commands that a shell understands and that can be typed at a console', () => {
+    for (const {command} of assertions) {
+      expect(spawnSync('sh', ['-n', '-c', command]).status, command).toBe(0);
+      expect(() => userAssertion(command)).not.toThrow();
+    }
   });
 });
