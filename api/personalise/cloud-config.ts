@@ -16,12 +16,12 @@ export const cloudConfigKeys: readonly string[] = `allow_public_ssh_keys ansible
   .trim()
   .split(/\s+/);
 
-/** Keys of an entry of `users`. */
+/** Keys of an entry of `users`; those with hyphens are old, and never what is suggested. */
 export const userKeys: readonly string[] =
   `name create_groups doas expiredate gecos groups hashed_passwd homedir inactive
-  lock-passwd lock_passwd no-create-home no_create_home no-log-init no_log_init no-user-group no_user_group passwd
-  plain_text_passwd primary-group primary_group selinux-user selinux_user shell snapuser ssh-authorized-keys
-  ssh_authorized_keys ssh-import-id ssh_import_id ssh-redirect-user ssh_redirect_user sudo system uid`
+  lock_passwd no_create_home no_log_init no_user_group passwd plain_text_passwd primary_group selinux_user shell snapuser
+  ssh_authorized_keys ssh_import_id ssh_redirect_user sudo system uid lock-passwd no-create-home no-log-init
+  no-user-group primary-group selinux-user ssh-authorized-keys ssh-import-id ssh-redirect-user`
     .trim()
     .split(/\s+/);
 
@@ -51,9 +51,8 @@ const hostname = text.regex(
 const groups = z.union([text, list(text), z.record(z.string(), z.unknown())], {
   error: 'must be a text or a list',
 });
-const mode = z.union([text.regex(/^0?[0-7]{3,4}$/, 'must be a mode in octal, in quotes, as "0644"')], {
-  error: 'must be a mode in octal, in quotes, as "0644"',
-});
+const octal = 'must be a mode in octal, in quotes, as "0644"';
+const mode = z.string({error: octal}).regex(/^0?[0-7]{3,4}$/, octal);
 
 const user = z.union(
   [

@@ -42,7 +42,7 @@ export function checkNetworkConfig(path: string, text: string): CheckedFile {
   };
   for (const kind of ['ethernets', 'wifis']) {
     for (const name of of([kind])) {
-      problems.push(...findMisspelledKeys(file, [...root, kind, name], interfaceKeys).problems);
+      problems.push(...findMisspelledKeys(file, [...root, kind, name], interfaceKeys, mistakes).problems);
       for (const ssid of of([kind, name, 'access-points']))
         problems.push(
           ...findMisspelledKeys(file, [...root, kind, name, 'access-points', ssid], accessPointKeys).problems,
@@ -52,6 +52,14 @@ export function checkNetworkConfig(path: string, text: string): CheckedFile {
   throwProblems(file, problems);
   return {file, warnings: []};
 }
+
+const mistakes = {
+  dhcp: 'dhcp4',
+  gateway: 'gateway4',
+  dns: 'nameservers',
+  ssid: 'access-points',
+  country: 'regulatory-domain',
+};
 
 const wrapped = z.looseObject({network: Network});
 

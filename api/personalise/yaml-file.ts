@@ -60,11 +60,16 @@ export function checkYaml(file: YamlFile, schema: z.ZodType): Problem[] {
   });
 }
 
-/** Keys of the mapping at `path` that are close to a known one, but are not: they would be ignored without a word. */
+/**
+ * Keys of the mapping at `path` that are close to a known one, but are not: they would be ignored without a word.
+ *
+ * @param mistakes What people write, and what they mean, where that is not the nearest name.
+ */
 export function findMisspelledKeys(
   file: YamlFile,
   path: readonly PropertyKey[],
   known: readonly string[],
+  mistakes: Readonly<Record<string, string>> = {},
 ): {readonly problems: Problem[]; readonly unknown: string[]} {
   const problems: Problem[] = [];
   const unknown: string[] = [];
@@ -73,7 +78,7 @@ export function findMisspelledKeys(
   for (const {key} of node.items) {
     const name = isScalar(key) ? String(key.value) : '';
     if (known.includes(name)) continue;
-    const suggestion = findNearestName(name, known);
+    const suggestion = Object.hasOwn(mistakes, name) ? mistakes[name] : findNearestName(name, known);
     if (suggestion === undefined) unknown.push([...path, name].join('.'));
     else
       problems.push({
