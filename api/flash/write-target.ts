@@ -68,7 +68,7 @@ async function explain(
 ): Promise<PipelineError> {
   // It may be gone, and closing it fail: what has happened before is what counts.
   await open.abandon().catch(() => undefined);
-  const {stateAfterFailure: state, path} = target;
+  const {stateAfterFailure: state, path, device} = target;
   if (signal.aborted && error === signal.reason)
     return new PipelineError('INTERRUPTED', 'stopped', {cause: error, hint: state});
   const failed = (message: string) => new PipelineError('FLASH_FAILED', message, {cause: error, hint: state});
@@ -81,5 +81,6 @@ async function explain(
   }
   const {code, message} = error as NodeJS.ErrnoException;
   if (code === undefined) throw error;
-  return failed(code === 'ENOSPC' ? `there is no room for ${path}` : `${path} cannot be written: ${message}`);
+  if (code !== 'ENOSPC') return failed(`${path} cannot be written: ${message}`);
+  return failed(device === undefined ? `there is no room for ${path}` : `${path} has less room than it says`);
 }
