@@ -42,7 +42,7 @@ describe('flash to a block device', () => {
     await writeFile(`${image}.bmap`, bmap);
     const {code, stdout, stderr} = await runCli(flashArguments(image, path));
     expect([code, stdout]).toEqual([0, `${path}\n`]);
-    expect(stderr).toMatch(/wrote 2\.2 MiB in .*\n.*\n.*verified 2\.2 MiB in/);
+    expect(stderr).toMatch(/wrote 2\.2 MiB[^]*verified 2\.2 MiB/);
     const expected = Buffer.alloc(64 * MiB, 0xaa);
     for (const {start, end} of parseBmap(bmap).ranges) disk.copy(expected, start, start, end);
     expect((await readFile(file)).equals(expected)).toBe(true);
