@@ -15,7 +15,9 @@ describe('the progress of flash', () => {
     reporter.on({type: 'flash-phase-started', phase: 'write', subject: '/dev/sdb'});
     now = 2000;
     reporter.on({type: 'flash-progress', phase: 'write', doneBytes: 100 * MiB, totalBytes: 400 * MiB});
-    expect(output.text).toBe('writing /dev/sdb     25 %  100 MiB of 400 MiB  50.0 MiB/s  6.0s left');
+    expect(output.text).toBe(
+      'writing /dev/sdb  [##.......]   25 %  100 MiB of 400 MiB  50.0 MiB/s  6.0s left',
+    );
     output.columns = 120;
     now = 4000;
     reporter.on({type: 'flash-progress', phase: 'write', doneBytes: 200 * MiB, totalBytes: 400 * MiB});
