@@ -132,7 +132,7 @@ describe('flash to a block device', () => {
     const image = join(folder, 'large.img');
     await makeLargeImage(image, 1024 * MiB);
     const run = startCli(flashArguments(image, path, '--json'));
-    await run.event('some of it is written', (event) => String(event.type) === 'flash-progress');
+    await run.event('some of it is written', (event) => (event.type as string) === 'flash-progress');
     await pull();
     const {code, stderr} = await run.exited;
     expect(code).toBe(1);
@@ -145,7 +145,7 @@ describe('flash to a block device', () => {
     const image = join(folder, 'large.img');
     await makeLargeImage(image, 1024 * MiB);
     const run = startCli(flashArguments(image, path, '--json'));
-    await run.event('some of it is written', (event) => String(event.type) === 'flash-progress');
+    await run.event('some of it is written', (event) => (event.type as string) === 'flash-progress');
     run.kill('SIGINT');
     const {code, stderr} = await run.exited;
     expect(code).toBe(130);

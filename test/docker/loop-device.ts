@@ -20,7 +20,7 @@ export interface LoopDevice {
   /** The file behind it. */
   readonly file: string;
   /** Takes the medium away, as pulling a card out of its reader does: the device stays, without any room. */
-  pull(): Promise<void>;
+  readonly pull: () => Promise<void>;
 }
 
 export async function makeLoopDevice(sizeBytes: number): Promise<LoopDevice> {
