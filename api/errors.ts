@@ -24,6 +24,10 @@ export type ErrorCode =
   | 'BOOT_FAILED'
   | 'LOCK_MISSING'
   | 'LOCK_DIFFERS'
+  | 'IMAGE_UNUSABLE'
+  | 'DEVICE_UNUSABLE'
+  | 'DOWNLOAD_FAILED'
+  | 'FLASH_FAILED'
   | 'INTERRUPTED';
 
 /** Whether work had begun: decides between exit codes 1 (the work failed) and 2 (could not start). */
@@ -39,6 +43,8 @@ const couldNotStart: ReadonlySet<ErrorCode> = new Set([
   'TARGET_UNUSABLE',
   'LOCK_MISSING',
   'LOCK_DIFFERS',
+  'IMAGE_UNUSABLE',
+  'DEVICE_UNUSABLE',
 ]);
 
 /** The one error class that the API throws for what a user can cause or repair. */
