@@ -6,8 +6,8 @@ import {sendError} from './worker-reply.ts';
  * `work` takes what the owner of the pool sends.
  */
 export function serveTasks(work: (task: never) => unknown): void {
-  parentPort?.on('message', (task: never) => {
-    void answer(() => work(task));
+  parentPort?.on('message', (task: unknown) => {
+    void answer(() => work(task as never));
   });
 }
 
