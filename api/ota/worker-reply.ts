@@ -1,3 +1,4 @@
+import {asOtaError} from './io-error.ts';
 import {OtaError, type OtaErrorCode} from './ota-error.ts';
 
 /** An error on its way between threads, which keep neither its class nor its members. */
@@ -12,13 +13,11 @@ export interface SentError {
 export type TaskReply<Result> =
   {readonly ok: true; readonly value: Result} | {readonly ok: false; readonly error: SentError};
 
-export function sendError(error: unknown): SentError {
+export function sendError(thrown: unknown): SentError {
+  const error = asOtaError(thrown);
   if (error instanceof OtaError) return {code: error.code, message: error.message, hint: error.hint};
-  return {
-    code: undefined,
-    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    hint: undefined,
-  };
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {code: undefined, message, hint: undefined};
 }
 
 export function reviveError({code, message, hint}: SentError): Error {

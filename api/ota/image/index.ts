@@ -8,6 +8,7 @@
  *   tables, filters, extended attributes. No input and output in it.
  * - `zstd/`: decompressing with a bound; compressing to the bytes of the reference.
  * - `read/`: image sources (folder, ZIP, http), the documents of an image, both tables, resources from blobs.
+ * - `content/`: the bytes of a resource, made of blobs on this machine, every digest checked; runs in worker threads.
  * - `verify/`, `deploy/`: what is done with an image that was read.
  * - `write/`: init, prepare, add, finalize, sign, pack; `diff/`: what a device must download.
  */

@@ -11,10 +11,7 @@ const pem = /-----BEGIN ([A-Z0-9 ]+)-----/g;
  */
 export async function readCaFolder(folder: string): Promise<readonly Certificate[]> {
   const entries = await readdir(folder, {withFileTypes: true}).catch((error: unknown) => {
-    throw new OtaError(
-      'CA_FOLDER_INVALID',
-      `The CA folder ${folder} cannot be read: ${error.code ?? error.message}`,
-    );
+    throw new OtaError('CA_FOLDER_INVALID', `The CA folder ${folder} cannot be read`, {cause: error});
   });
   const files = entries.filter((entry) => !entry.isDirectory()).map(({name}) => join(folder, name));
   if (files.length === 0)
