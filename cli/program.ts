@@ -5,6 +5,7 @@ import {cleanCommand} from './commands/clean.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
 import {explainCommand} from './commands/explain.ts';
+import {otaCommand} from './commands/ota/ota.ts';
 import {planCommand} from './commands/plan.ts';
 import {statusCommand} from './commands/status.ts';
 import {upgradeCommand} from './commands/upgrade.ts';
@@ -46,6 +47,7 @@ export function createProgram(context: CliContext) {
     verifyCommand(context),
     cleanCommand(context),
     upgradeCommand(context),
+    otaCommand(context),
     doctorCommand(context),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
