@@ -1,5 +1,6 @@
 import {Command, Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {caFolderOption, ecuOption, parseThreads, shortReleaseKeyOption} from './options.ts';
 import {printJson} from './print.ts';
@@ -34,7 +35,7 @@ Examples:
 `,
     )
     .action(async ({image: location, ecuId, releaseKey, rootfsDir, caDir, tmpDir, workers, json}) => {
-      const {deployImage, ImageReader, verifySignature} = await import('../../../api/ota/image/index.ts');
+      const {deployImage, ImageReader, verifySignature} = await loadOta();
       await using image = await ImageReader.open(location);
       if (caDir !== undefined) await verifySignature(image, {caFolder: caDir});
       const {signal} = context.interrupt;

@@ -1,5 +1,6 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {ecuOption, imageArgument, releaseKeyOption} from './options.ts';
 import {printJson} from './print.ts';
@@ -21,7 +22,7 @@ Examples:
 `,
     )
     .action(async (location, {ecuId, releaseKey, output, json}) => {
-      const {ImageReader, saveTable} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader, saveTable} = await loadOta();
       await using image = await ImageReader.open(location);
       const {layers} = await image.manifest(image.payload(ecuId, releaseKey));
       await saveTable(image.source, layers[0], output);

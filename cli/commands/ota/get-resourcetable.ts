@@ -1,5 +1,6 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {imageArgument} from './options.ts';
 import {printJson} from './print.ts';
@@ -16,7 +17,7 @@ export const getResourcetableCommand = (context: CliContext) =>
       '\nExamples:\n  $ hypriotkit ota get-resourcetable -o resources.sqlite3 main-dev.zip\n',
     )
     .action(async (location, {output, json}) => {
-      const {ImageReader, OtaError, saveTable} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader, OtaError, saveTable} = await loadOta();
       await using image = await ImageReader.open(location);
       const descriptor = image.resourceTable;
       if (!descriptor) throw new OtaError('METADATA_INVALID', `${location} has no resource table`);

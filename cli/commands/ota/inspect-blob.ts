@@ -1,5 +1,6 @@
 import {Command, Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {imageArgument, parseChecksum} from './options.ts';
 import {printBytes, printJson} from './print.ts';
@@ -26,8 +27,7 @@ Examples:
 `,
     )
     .action(async (location, {checksum, output, bytes, json}) => {
-      const {ImageReader, isSha256Hex, OtaError, saveBlob, streamBlob} =
-        await import('../../../api/ota/image/index.ts');
+      const {ImageReader, isSha256Hex, OtaError, saveBlob, streamBlob} = await loadOta();
       if (!isSha256Hex(checksum)) return;
       await using image = await ImageReader.open(location);
       if (output !== undefined) {

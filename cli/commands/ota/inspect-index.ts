@@ -1,5 +1,6 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {imageArgument} from './options.ts';
 import {jsonOption} from '../../options.ts';
 import {printJson} from './print.ts';
@@ -12,7 +13,7 @@ export const inspectIndexCommand = (context: CliContext) =>
     .addOption(jsonOption())
     .addHelpText('after', '\nExamples:\n  $ hypriotkit ota inspect-index main-dev.zip\n')
     .action(async (location) => {
-      const {ImageReader} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader} = await loadOta();
       await using image = await ImageReader.open(location);
       printJson(context, JSON.parse(image.indexBytes.toString('utf8')));
     });

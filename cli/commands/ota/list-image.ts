@@ -1,5 +1,6 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {imageArgument} from './options.ts';
 import {printJson} from './print.ts';
@@ -19,7 +20,7 @@ Examples:
 `,
     )
     .action(async (location, {json}) => {
-      const {ImageReader} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader} = await loadOta();
       await using image = await ImageReader.open(location);
       const skipped = image.unknownEntries.map(({artifactType, mediaType}) => artifactType ?? mediaType);
       if (json) {

@@ -1,5 +1,6 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {ecuOption, imageArgument, releaseKeyOption} from './options.ts';
 import {printJson} from './print.ts';
@@ -24,7 +25,7 @@ Examples:
 `,
     )
     .action(async (location, {ecuId, releaseKey, imageConfig, json}) => {
-      const {ImageReader, readBlob} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader, readBlob} = await loadOta();
       await using image = await ImageReader.open(location);
       const payload = image.payload(ecuId, releaseKey);
       const manifest = await image.manifest(payload);

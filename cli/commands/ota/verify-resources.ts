@@ -2,6 +2,7 @@ import {Command, Option} from '@commander-js/extra-typings';
 import type {Sha256Hex} from '../../../api/ota/image/index.ts';
 import type {CliContext} from '../../context.ts';
 import {ExitCode} from '../../exit-code.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {imageArgument, parseChecksum, parseThreads} from './options.ts';
 import {printJson} from './print.ts';
@@ -35,7 +36,7 @@ Examples:
 `,
     )
     .action(async (location, {blobChecksum, workerThreads, json}) => {
-      const {ImageReader, verifyResources} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader, verifyResources} = await loadOta();
       await using image = await ImageReader.open(location);
       const report = await verifyResources(image, {
         only: blobChecksum as readonly Sha256Hex[] | undefined,

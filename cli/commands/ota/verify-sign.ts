@@ -1,5 +1,6 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {loadOta} from './load-ota.ts';
 import {jsonOption} from '../../options.ts';
 import {caFolderOption, imageArgument} from './options.ts';
 import {printJson} from './print.ts';
@@ -21,7 +22,7 @@ Examples:
 `,
     )
     .action(async (location, {caDir, json}) => {
-      const {ImageReader, verifySignature} = await import('../../../api/ota/image/index.ts');
+      const {ImageReader, verifySignature} = await loadOta();
       await using image = await ImageReader.open(location);
       const {claims, chain, isTrusted} = await verifySignature(image, {caFolder: caDir});
       if (!isTrusted) {

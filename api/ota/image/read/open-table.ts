@@ -24,12 +24,9 @@ export async function readTable(
   const scanner = new FrameScanner(what);
   scanner.push(frame);
   scanner.end();
-  const size = scanner.contentSize;
-  if (size === undefined || size > maxTableSize) {
-    throw new OtaError(
-      'TABLE_INVALID',
-      `${what} ${size === undefined ? 'does not say how large it is' : 'is larger than 4 GiB'}`,
-    );
+  const size = scanner.contentSize ?? {atMost: maxTableSize};
+  if (typeof size === 'number' && size > maxTableSize) {
+    throw new OtaError('TABLE_INVALID', `${what} is larger than 4 GiB`);
   }
   return decompressWhole(frame, size, what) ?? decompressStream(Readable.from([frame]), size, what);
 }

@@ -4,32 +4,33 @@ import {Readable, type Duplex} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import * as zlib from 'node:zlib';
 import {OtaError} from '../../ota-error.ts';
-import {wrongSize} from './decompress.ts';
+import {isExpected, wrongSize, type ExpectedSize} from './decompress.ts';
 import {FrameScanner} from './frame-scanner.ts';
 
 /** Node 22.15 and newer. */
 const {createZstdDecompress} = zlib as {createZstdDecompress?: (options: object) => Duplex};
 
 /**
- * Decompresses one frame of any size in constant memory, and stops as soon as it gives more than `size` bytes.
+ * Decompresses one frame of any size in constant memory, and stops as soon as it gives too much.
  * Needs a Node.js with zstd, or else the program `zstd`.
  * @throws {OtaError} ZSTD_INVALID, BLOB_CORRUPT if it gives another number of bytes, TOOL_MISSING
  */
 export async function* decompressStream(
   frame: AsyncIterable<Uint8Array>,
-  size: number,
+  size: ExpectedSize,
   what: string,
 ): AsyncGenerator<Uint8Array> {
+  const limit = typeof size === 'number' ? size : size.atMost;
   let given = 0;
   const input = scanned(frame, new FrameScanner(what));
   for await (const piece of createZstdDecompress
     ? inProcess(input, createZstdDecompress, what)
     : byProgram(input, what)) {
     given += piece.length;
-    if (given > size) throw wrongSize(what, size);
+    if (given > limit) throw wrongSize(what, size);
     yield piece;
   }
-  if (given !== size) throw wrongSize(what, size);
+  if (!isExpected(given, size)) throw wrongSize(what, size);
 }
 
 async function* scanned(frame: AsyncIterable<Uint8Array>, scanner: FrameScanner): AsyncGenerator<Uint8Array> {
