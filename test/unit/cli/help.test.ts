@@ -11,6 +11,7 @@ const commands = [
   'verify',
   'clean',
   'upgrade',
+  'ota',
   'doctor',
 ];
 

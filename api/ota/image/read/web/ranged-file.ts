@@ -1,6 +1,6 @@
 import {OtaError} from '../../../ota-error.ts';
 import type {RandomAccess} from '../zip/zip-entry.ts';
-import {failed, type WebAnswer, type WebClient} from './web-client.ts';
+import {discard, failed, type WebAnswer, type WebClient} from './web-client.ts';
 
 /** A file on a web server of which only the parts that are needed are fetched (RFC 9110, section 14). */
 export class RangedFile implements RandomAccess {
@@ -27,7 +27,7 @@ export class RangedFile implements RandomAccess {
     const total = totalOf(answer);
     // A server without ranges would send all of it: the connection is given up instead.
     if (status === 206) await answer.body.dump();
-    else answer.body.destroy();
+    else discard(answer);
     if (status === 404 || status === 403 || status === 401) {
       throw new OtaError('NOT_AN_IMAGE', failed(url, `the server answered ${status}`).message);
     }
@@ -46,7 +46,7 @@ export class RangedFile implements RandomAccess {
       const answer = await this.#client.get(this.#url, {range: `bytes=${offset}-${offset + length - 1}`});
       const isSame = totalOf(answer) === this.size && versionOf(answer) === this.#version;
       if (answer.status !== 206 || !isSame) {
-        answer.body.destroy();
+        discard(answer);
         throw failed(this.#url, 'the file was replaced while it was read');
       }
       const bytes = await collect(answer, length);

@@ -55,6 +55,13 @@ export class WebClient implements AsyncDisposable {
   }
 }
 
+/** Gives up the rest of an answer, with its connection. */
+export function discard({body}: WebAnswer): void {
+  // Giving it up counts as an error, which nobody waits for.
+  body.on('error', () => undefined);
+  body.destroy();
+}
+
 export function failed(url: string, problem: string, cause?: unknown): OtaError {
   return new OtaError('HTTP_FAILED', `${withoutSecrets(url)} cannot be read: ${problem}`, {cause});
 }

@@ -1,6 +1,6 @@
 import type {ImageSource} from '../image-source.ts';
 import {tooLong} from '../blob-errors.ts';
-import {failed, type WebClient} from './web-client.ts';
+import {discard, failed, type WebClient} from './web-client.ts';
 
 /** An image whose folder a web server gives out, as devices read it. */
 export class WebFolderSource implements ImageSource {
@@ -19,12 +19,13 @@ export class WebFolderSource implements ImageSource {
 
   async read(path: string, limit: number): Promise<AsyncIterable<Uint8Array> | undefined> {
     const url = new URL(path, this.#base).href;
-    const {status, headers, body} = await this.#client.get(url);
+    const answer = await this.#client.get(url);
+    const {status, headers, body} = answer;
     if (status === 200) {
       if (Number(headers['content-length']) <= limit || headers['content-length'] === undefined) {
         return this.#content(url, body as AsyncIterable<Buffer>, limit, path);
       }
-      body.destroy();
+      discard(answer);
       throw tooLong(path, limit);
     }
     await body.dump();
@@ -66,11 +67,12 @@ export class WebFolderSource implements ImageSource {
   }
 
   async #rest(url: string, from: number): Promise<AsyncIterable<Buffer>> {
-    const {status, headers, body} = await this.#client.get(url, {range: `bytes=${from}-`});
+    const answer = await this.#client.get(url, {range: `bytes=${from}-`});
+    const {status, headers, body} = answer;
     if (status === 206 && String(headers['content-range']).startsWith(`bytes ${from}-`)) {
       return body as AsyncIterable<Buffer>;
     }
-    body.destroy();
+    discard(answer);
     throw failed(url, 'the connection was lost, and the server does not give parts of files');
   }
 }

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import {
   BasicConstraintsExtension,
   Extension,
-  KeyUsageFlags,
+  type KeyUsageFlags,
   KeyUsagesExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
@@ -23,7 +23,7 @@ export interface CertificateSpec {
   readonly name: string;
   readonly issuer?: Issued;
   /** Undefined: no basicConstraints. */
-  readonly ca?: {readonly pathLength?: number; readonly critical?: boolean};
+  readonly ca?: {readonly pathLength?: number; readonly critical?: boolean} | undefined;
   readonly curve?: 'P-256' | 'P-384';
   readonly notBefore?: Date;
   readonly notAfter?: Date;
@@ -57,7 +57,7 @@ export async function issue(spec: CertificateSpec): Promise<Issued> {
         ...(spec.unknownCritical ? [new Extension('1.2.3.4', true, new Uint8Array([5, 0]))] : []),
       ],
     },
-    webcrypto as Crypto,
+    webcrypto,
   );
   const pem = generated.toString('pem');
   return {

@@ -28,7 +28,7 @@ async function makeChain(
 const check = ({root, middle, leaf}: Chain, at = now) =>
   validateChain([leaf.certificate, middle.certificate], [root.certificate], at).map(({subject}) => subject);
 
-const refusal = (message: RegExp) =>
+const refusal = (message: RegExp): unknown =>
   expect.objectContaining({code: 'CHAIN_INVALID', message: expect.stringMatching(message) as string});
 
 describe('a chain is valid', () => {
@@ -57,11 +57,7 @@ describe('a chain is valid', () => {
 describe('a chain is refused', () => {
   it.each<[string, Parameters<typeof makeChain>[0], RegExp]>([
     ['a path length is exceeded', {root: {ca: {pathLength: 0}}}, /allows 0 intermediates/],
-    [
-      'an issuer is no authority',
-      {middle: {ca: undefined} as Partial<CertificateSpec>},
-      /not a certificate authority/,
-    ],
+    ['an issuer is no authority', {middle: {ca: undefined}}, /not a certificate authority/],
     ['basicConstraints are not critical', {middle: {ca: {critical: false}}}, /not critical/],
     ['those of the root are not', {root: {ca: {critical: false}}}, /not critical/],
     [
