@@ -17,7 +17,8 @@ export function wholeFile(file: string, sizeBytes: number): FileContent {
 }
 
 /**
- * Reads a part of the content; `descriptor` is its file, open.
+ * Reads a part of the content; `descriptor` is its file, open. `room`, if it is large enough, is used again for what is
+ * read: memory for large pieces is then not asked for over and over.
  * @throws {OtaError} ROOTFS_INVALID if the file became shorter
  */
 export function readContent(
@@ -25,15 +26,16 @@ export function readContent(
   descriptor: number,
   offset: number,
   length: number,
+  room?: Buffer,
 ): Buffer {
   const [only, ...more] = content.extents;
   if (only?.start !== undefined && more.length === 0) {
-    const buffer = Buffer.allocUnsafe(length);
+    const buffer = room && room.length >= length ? room.subarray(0, length) : Buffer.allocUnsafe(length);
     readFully(content, descriptor, buffer, only.start + offset);
     return buffer;
   }
   // What no extent covers reads as zeros.
-  const buffer = Buffer.alloc(length);
+  const buffer = room && room.length >= length ? room.subarray(0, length).fill(0) : Buffer.alloc(length);
   let position = 0;
   for (const extent of content.extents) {
     const from = Math.max(offset, position);

@@ -1,6 +1,7 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
 import {readingCommands} from './reading-commands.ts';
+import {writingCommands} from './writing-commands.ts';
 
 /** `hypriotkit ota …`: makes, reads, checks and deploys OTA images. */
 export function otaCommand(context: CliContext) {
@@ -10,6 +11,7 @@ export function otaCommand(context: CliContext) {
       'after',
       `
 Examples:
+  $ hypriotkit ota build --rootfs ./rootfs --ecu-id main --sign-key sign.key --sign-cert sign.pem -o main.zip
   $ hypriotkit ota list-image main-dev.zip
   $ hypriotkit ota verify-sign --ca-dir ./ca main-dev.zip
   $ hypriotkit ota deploy-image --image main-dev.zip --ecu-id main --rootfs-dir ./rootfs
@@ -21,6 +23,6 @@ Examples:
     for (const command of this.commands) command.copyInheritedSettings(program);
     return this;
   };
-  for (const command of readingCommands(context)) ota.addCommand(command);
+  for (const command of [...writingCommands(context), ...readingCommands(context)]) ota.addCommand(command);
   return ota;
 }

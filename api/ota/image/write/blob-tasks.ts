@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {OtaError} from '../../ota-error.ts';
 import {readContent, type FileContent} from '../../rootfs/file-content.ts';
 import {sha256Hex, type Sha256Hex} from '../model/digest.ts';
-import {compress, compressChunk, levels, type Level} from '../zstd/compress.ts';
+import {chunkBytes, compress, compressChunk, levels, type Level} from '../zstd/compress.ts';
 import {limits} from './limits.ts';
 
 /** A blob, and whether it is new in the image. */
@@ -42,6 +42,13 @@ export interface BlobResults {
 
 const pieceBytes = 1024 * 1024;
 
+let sharedRoom: Buffer | undefined;
+
+/** Memory of this thread for what a task reads; tasks run one after the other, and none keeps it. */
+function room(): Buffer {
+  return (sharedRoom ??= Buffer.allocUnsafe(chunkBytes));
+}
+
 /** Does a task, with blocking calls: in a thread of its own, or for little. */
 export function doBlobTask(task: BlobTask): BlobResults[BlobTask['kind']] {
   switch (task.kind) {
@@ -51,15 +58,15 @@ export function doBlobTask(task: BlobTask): BlobResults[BlobTask['kind']] {
       return storeContent(task.blobs, task.known);
     case 'compress': {
       const {content} = task.known;
-      const small = compress(readKnown(task.known), task.level);
+      const small = compress(readKnown(task.known, room()), task.level);
       return content.sizeBytes / small.length >= limits.minRatio ? storeBytes(task.blobs, small) : undefined;
     }
     case 'chunk':
       return withFile(task.content, (file) =>
-        compressChunk(readContent(task.content, file, task.offset, task.length)),
+        compressChunk(readContent(task.content, file, task.offset, task.length, room())),
       );
     case 'bundle': {
-      const bundle = Buffer.concat(task.members.map(readKnown));
+      const bundle = Buffer.concat(task.members.map((member) => readKnown(member)));
       const compressed = storeBytes(task.blobs, compress(bundle, levels.metadata));
       return {hex: sha256Hex(bundle), size: bundle.length, compressed};
     }
@@ -128,7 +135,7 @@ function storeRange(
   const hash = createHash('sha256');
   try {
     for (let at = range.from; at < range.to; at += pieceBytes) {
-      const piece = readContent(content, file, at, Math.min(pieceBytes, range.to - at));
+      const piece = readContent(content, file, at, Math.min(pieceBytes, range.to - at), room());
       hash.update(piece);
       also.update(piece);
       writeFully(output, piece);
@@ -151,8 +158,8 @@ export function keep(blobs: string, temporary: string, hex: Sha256Hex, size: num
 }
 
 /** All of the content, which must be what it was. */
-function readKnown({content, hex}: KnownContent): Buffer {
-  const bytes = withFile(content, (file) => readContent(content, file, 0, content.sizeBytes));
+function readKnown({content, hex}: KnownContent, into?: Buffer): Buffer {
+  const bytes = withFile(content, (file) => readContent(content, file, 0, content.sizeBytes, into));
   if (sha256Hex(bytes) !== hex) throw changed(content);
   return bytes;
 }
@@ -161,7 +168,7 @@ function hashOf(content: FileContent): Sha256Hex {
   return withFile(content, (file) => {
     const hash = createHash('sha256');
     for (let at = 0; at < content.sizeBytes; at += pieceBytes) {
-      hash.update(readContent(content, file, at, Math.min(pieceBytes, content.sizeBytes - at)));
+      hash.update(readContent(content, file, at, Math.min(pieceBytes, content.sizeBytes - at), room()));
     }
     return hash.digest('hex') as Sha256Hex;
   });

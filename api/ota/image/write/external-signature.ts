@@ -118,7 +118,7 @@ function readResponse(text: string): z.infer<typeof SignResponse> {
 
 function rawSignature(base64: string): Buffer {
   try {
-    return Buffer.from(p256.Signature.fromDER(Buffer.from(base64, 'base64')).toCompactRawBytes());
+    return Buffer.from(p256.Signature.fromBytes(Buffer.from(base64, 'base64'), 'der').toBytes('compact'));
   } catch {
     throw new OtaError('SIGNATURE_INVALID', 'The signature is not DER');
   }

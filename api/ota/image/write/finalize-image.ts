@@ -37,7 +37,7 @@ export interface FinalizeResult {
 export async function finalizeImage(options: FinalizeOptions): Promise<FinalizeResult> {
   const image = await ImageFolder.open(options.image);
   await using store = new BlobStore(image.blobsPath, options);
-  return finalizeBlobs(image, store, options);
+  return await finalizeBlobs(image, store, options);
 }
 
 /** {@link finalizeImage}, where contents may be deferred. */

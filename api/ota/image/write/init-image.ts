@@ -39,8 +39,8 @@ export async function initImage(image: string, annotations: AnnotationMap): Prom
     schemaVersion: 2,
     mediaType: mediaTypes.imageIndex,
   });
-  const there = await readdir(image).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+  const there = await readdir(image).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new OtaError('OUTPUT_EXISTS', `${image} is not a folder, abort!`, {cause: error});
   });
   if (there && there.length > 0) throw new OtaError('OUTPUT_EXISTS', `${image} is not empty, abort!`);

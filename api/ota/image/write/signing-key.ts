@@ -69,7 +69,7 @@ export class SigningKey {
   sign(digest: Uint8Array, encoding: 'raw' | 'der' = 'raw'): Buffer {
     const {d = ''} = this.#key.export({format: 'jwk'}) as {d?: string};
     const signature = p256.sign(digest, Buffer.from(d, 'base64url'), {lowS: false, prehash: false});
-    return Buffer.from(encoding === 'raw' ? signature.toCompactRawBytes() : signature.toDERRawBytes());
+    return Buffer.from(signature.toBytes(encoding === 'raw' ? 'compact' : 'der'));
   }
 }
 

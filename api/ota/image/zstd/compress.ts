@@ -6,7 +6,7 @@ export const levels = {file: 9, metadata: 16} as const;
 export type Level = (typeof levels)[keyof typeof levels];
 
 /** Content up to this size is compressed in one piece, larger content in chunks of this size. */
-export const chunkBytes = 8 * 1024 * 1024;
+export const chunkBytes = 4 * 1024 * 1024;
 
 /** From here on, the settings that an encoder takes for content of unknown size are the right ones. */
 const smallBytes = 256 * 1024;
