@@ -1,19 +1,22 @@
 import {benchBuild} from './build.ts';
+import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
 
 /**
  * usage: npm run bench -- [build] [--no-boot] [--json]
  *        npm run bench -- rootfs [--json]
+ *        npm run bench -- ota <root file system> [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
 async function main(args: readonly string[]): Promise<void> {
   const json = args.includes('--json');
-  const [what = 'build'] = args.filter((argument) => !argument.startsWith('--'));
+  const [what = 'build', argument] = args.filter((one) => !one.startsWith('--'));
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log}),
     rootfs: () => benchRootFs({log}),
+    ota: () => benchOta({rootfs: argument, log}),
   };
   const run = benchmarks[what];
   if (run === undefined) {
