@@ -45,7 +45,11 @@ async function byTar(root: string, signal?: AbortSignal): Promise<FolderXattrs |
   try {
     for await (const entry of readTarEntries(streamReader(program.child.stdout))) {
       // Names that are not UTF-8 are the walk's to refuse.
-      if (entry.xattrs.size > 0) found.set(rooted(entry.path.toString('utf8')), entry.xattrs);
+      const path = rooted(entry.path.toString('utf8'));
+      // A further name of a file refers to the first one and tells nothing by itself.
+      const isLink = entry.type === '1';
+      const xattrs = isLink ? found.get(rooted(entry.linkTarget.toString('utf8'))) : entry.xattrs;
+      if (xattrs && xattrs.size > 0) found.set(path, xattrs);
     }
   } finally {
     program.child.stdout.resume();

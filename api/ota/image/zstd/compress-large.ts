@@ -18,32 +18,54 @@ export interface LargeContent {
  * the content only. Gives the frame piece by piece.
  */
 export async function* compressLarge(content: LargeContent, parallel: number): AsyncGenerator<Buffer> {
-  const running: Promise<readonly Buffer[]>[] = [];
-  let window: number | undefined;
-  const join = async (chunk: ReturnType<LargeContent['compressChunk']>, isLast: boolean) => {
-    const {windowByte, blocks} = await chunk;
-    if (!isLast) openEnd(blocks);
-    const header = window === undefined ? [frameHeader(content.sizeBytes, windowByte)] : [];
-    // The header has one window for all: chunks are made with the same settings.
-    if (windowByte !== (window ??= windowByte)) throw new Error('chunks of different windows');
-    return [...header, blocks];
-  };
+  const running: Promise<OpenPart>[] = [];
+  const frame = new FrameJoiner(content.sizeBytes);
   for (const part of planParts(content)) {
     const pieces =
       part.kind === 'chunk'
-        ? join(content.compressChunk(part.offset, part.length), part.isLast)
-        : Promise.resolve([part.blocks]);
+        ? content.compressChunk(part.offset, part.length).then((chunk) => ({...chunk, isLast: part.isLast}))
+        : Promise.resolve({blocks: part.blocks, isLast: part.isLast});
     // A failure is met when its turn comes; until then it must not count as unhandled.
     pieces.catch(() => undefined);
     running.push(pieces);
-    if (running.length > parallel) yield* (await running.shift()) ?? [];
+    if (running.length > parallel) yield* frame.add(await running.shift());
   }
-  for (const pieces of running) yield* await pieces;
+  // Chunks are ready in any order; the frame takes them in theirs.
+  for (const pieces of running) yield* frame.add(await pieces);
+}
+
+interface OpenPart {
+  /** Of a chunk. */
+  readonly windowByte?: number;
+  readonly blocks: Buffer;
+  readonly isLast: boolean;
+}
+
+/** Puts the parts of a frame together. */
+class FrameJoiner {
+  readonly #sizeBytes: number;
+  #windowByte: number | undefined;
+
+  constructor(sizeBytes: number) {
+    this.#sizeBytes = sizeBytes;
+  }
+
+  *add(part: OpenPart | undefined): Generator<Buffer> {
+    if (!part) return;
+    const {windowByte, blocks, isLast} = part;
+    if (windowByte !== undefined) {
+      if (this.#windowByte === undefined) yield frameHeader(this.#sizeBytes, windowByte);
+      // The header has one window for all: chunks are made with the same settings.
+      if (windowByte !== (this.#windowByte ??= windowByte)) throw new Error('chunks of different windows');
+      if (!isLast) openEnd(blocks);
+    }
+    yield blocks;
+  }
 }
 
 type Part =
   | {readonly kind: 'chunk'; readonly offset: number; readonly length: number; readonly isLast: boolean}
-  | {readonly kind: 'blocks'; readonly blocks: Buffer};
+  | {readonly kind: 'blocks'; readonly blocks: Buffer; readonly isLast: boolean};
 
 /** Chunks with joints between them. Where no joint is found, content is stored as it is until there is one. */
 function* planParts(content: LargeContent): Generator<Part> {
@@ -63,13 +85,13 @@ function* planParts(content: LargeContent): Generator<Part> {
       const joint = findJoint(window, historyBytes);
       // A joint that ends the content would leave no chunk to mark as the last.
       if (joint && offset + joint.length < sizeBytes) {
-        yield {kind: 'blocks', blocks: joint.blocks};
+        yield {kind: 'blocks', blocks: joint.blocks, isLast: false};
         offset += joint.length;
         break;
       }
       const raw = window.subarray(historyBytes);
       const isEnd = offset + raw.length === sizeBytes;
-      yield {kind: 'blocks', blocks: rawBlock(raw, isEnd)};
+      yield {kind: 'blocks', blocks: rawBlock(raw, isEnd), isLast: isEnd};
       if (isEnd) return;
       offset += raw.length;
     }

@@ -25,7 +25,7 @@ const encoders = {
 const decoder = new zstd.Decoder();
 let smallEncoder: InstanceType<typeof zstd.Encoder> | undefined;
 
-/** Compresses to one frame with content size: the same bytes on every machine. */
+/** Compresses content, which must not be empty, to one frame with its size: the same bytes on every machine. */
 export function compress(content: Buffer, level: Level): Buffer {
   const small = level === levels.file && content.length <= smallBytes ? compressSmall(content) : undefined;
   const {windowByte, blocks} = splitFrame(small ?? encoders[level].encodeSync(content));
