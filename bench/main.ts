@@ -1,22 +1,25 @@
 import {benchBuild} from './build.ts';
 import {benchFlash} from './flash.ts';
+import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 /**
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
  *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
+ *        npm run bench -- ota <root file system> [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const json = args.includes('--json');
-  const [what = 'all', target = 'out'] = args.filter((argument) => !argument.startsWith('--'));
+  const [what = 'all', argument] = args.filter((one) => !one.startsWith('--'));
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
     rootfs: () => benchRootFs({log, signal}),
-    flash: () => benchFlash({target, log}),
+    flash: () => benchFlash({target: argument ?? 'out', log}),
+    ota: () => benchOta({rootfs: argument, log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),

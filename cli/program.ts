@@ -7,6 +7,7 @@ import {doctorCommand} from './commands/doctor.ts';
 import {explainCommand} from './commands/explain.ts';
 import {flashCommand} from './commands/flash.ts';
 import {personaliseCommand} from './commands/personalise.ts';
+import {otaCommand} from './commands/ota/ota.ts';
 import {planCommand} from './commands/plan.ts';
 import {statusCommand} from './commands/status.ts';
 import {upgradeCommand} from './commands/upgrade.ts';
@@ -50,6 +51,7 @@ export function createProgram(context: CliContext) {
     verifyCommand(context),
     cleanCommand(context),
     upgradeCommand(context),
+    otaCommand(context),
     doctorCommand(context),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));

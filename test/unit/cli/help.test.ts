@@ -13,6 +13,7 @@ const commands = [
   'verify',
   'clean',
   'upgrade',
+  'ota',
   'doctor',
 ];
 
