@@ -13,7 +13,7 @@ import {
 import {bootloaderArtifact} from './rpi-bootloader.ts';
 import {hypriotSdImage} from './hypriot-contract.ts';
 import {noPins, type Pins} from './pins.ts';
-import {gibibyte, packageList, withDigest, type Setting, type Step} from './step.ts';
+import {gibibyte, packageList, withDigest, type Step} from './step.ts';
 
 export function rpiSdImageSteps(
   configs: Configs,

@@ -38,7 +38,12 @@ async function makeRunnable(
   options: BinfmtOptions,
   progress: (message: string) => void,
 ): Promise<void> {
-  if (await canRunArchitecture(session, architecture, options.image)) return;
+  if (await canRunArchitecture(session, architecture, options.image)) {
+    if (!options.mayRegister || !(await isLent(session))) return;
+    await register(session, [], options.image);
+    // That run may have ended at this moment.
+    if (await canRunArchitecture(session, architecture, options.image)) return;
+  }
   const fix = `On the engine's machine: apt-get install qemu-user-static, or run any container that registers binfmt for ${architecture}.`;
   if (!options.mayRegister) {
     throw new PipelineError(
@@ -48,13 +53,19 @@ async function makeRunnable(
     );
   }
   progress(`registering qemu for ${architecture} with the engine's kernel`);
-  const said = await register(session, architecture, options.image);
+  const said = await register(session, [architecture], options.image);
   if (await canRunArchitecture(session, architecture, options.image)) return;
   throw new PipelineError(
     'BINFMT_UNAVAILABLE',
     `the engine ${session.engine.name} cannot run ${architecture} programs, and registering an emulator failed: ${said}`,
     {hint: session.engine.rootless ? `A rootless engine may not register emulators. ${fix}` : fix},
   );
+}
+
+/** Whether another run registers emulators: what it registered may end with it. */
+async function isLent(session: EngineSession): Promise<boolean> {
+  const found = await session.containers.list(`${label.role}=binfmt`);
+  return found.some(({running, labels}) => running && labels[label.run] !== session.runId);
 }
 
 /**
@@ -88,17 +99,24 @@ export async function canRunArchitecture(
   }
 }
 
-/** Starts the registering container and returns what it said last; it goes on running until the session closes. */
-async function register(session: EngineSession, architecture: string, image: string): Promise<string> {
+/**
+ * Starts the container that registers emulators, or only keeps what is registered, and returns what it said last; it
+ * goes on running until the session closes.
+ */
+async function register(
+  session: EngineSession,
+  architectures: readonly string[],
+  image: string,
+): Promise<string> {
   const container = session.own(
     await session.containers.create({
       image,
-      command: ['/usr/lib/hypriotkit/register-binfmt.sh', architecture],
+      command: ['/usr/lib/hypriotkit/register-binfmt.sh', ...architectures],
       network: 'none',
       stdin: true,
       extraCapabilities: ['SYS_ADMIN'],
       unconfined: true,
-      labels: {...session.labels('binfmt'), [label.step]: architecture},
+      labels: {...session.labels('binfmt'), [label.step]: architectures.join(' ')},
     }),
   );
   const {input, output} = await container.attachConsole();

@@ -2,7 +2,7 @@ import {randomBytes} from 'node:crypto';
 import {mkdtemp, rm} from 'node:fs/promises';
 import {hostname, tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {loadConfigs, type ResolvedConfigs} from '../../configs/load-config.ts';
+import type {ResolvedConfigs} from '../../configs/load-config.ts';
 import {readLock} from '../../configs/lock-file.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';

@@ -8,6 +8,7 @@
 # mount is the only one, and the registration ends with the run that needed it.
 #
 # usage: register-binfmt.sh ARCH...      (arm64, armhf, mips, i386 or amd64)
+#        register-binfmt.sh              keeps what another run has registered when that run ends first
 # Flags: F opens the interpreter now, so that it works in every container and chroot without being
 # there; P keeps argv[0]. Magic and mask are those of the ELF header: class, byte order, e_type
 # EXEC or DYN, e_machine.
