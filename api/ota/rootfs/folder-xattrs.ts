@@ -43,7 +43,8 @@ async function byTar(root: string, signal?: AbortSignal): Promise<FolderXattrs |
   );
   const found = new Map<string, ReadonlyMap<string, Uint8Array>>();
   try {
-    for await (const entry of readTarEntries(streamReader(program.child.stdout))) {
+    const reader = streamReader(program.child.stdout);
+    for await (const entry of readTarEntries(reader)) {
       // Names that are not UTF-8 are the walk's to refuse.
       const path = rooted(entry.path.toString('utf8'));
       // A further name of a file refers to the first one and tells nothing by itself.
@@ -51,8 +52,11 @@ async function byTar(root: string, signal?: AbortSignal): Promise<FolderXattrs |
       const xattrs = isLink ? found.get(rooted(entry.linkTarget.toString('utf8'))) : entry.xattrs;
       if (xattrs && xattrs.size > 0) found.set(path, xattrs);
     }
-  } finally {
-    program.child.stdout.resume();
+    // The program ends only when all of it has been read, also what follows the last entry.
+    await reader.skip(Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    program.child.kill();
+    throw error;
   }
   return (await program.ended) ? found : undefined;
 }

@@ -56,7 +56,7 @@ Examples:
         ...options,
         image,
         annotations: await readAnnotationFile(annotationsFile),
-        ecus: (sysConfig ?? []).map(parseSysConfig),
+        ecus: sysConfig.map(parseSysConfig),
         created: createdOf(context, created),
         signal: context.interrupt.listen(),
         onProgress: showProgress(context, json),

@@ -21,7 +21,7 @@ export const buildExcludeCfgCommand = (context: CliContext) =>
     )
     .action(async ({input, output, json}) => {
       const {buildExcludeConfig} = await import('../../../api/ota/image/index.ts');
-      const patterns = await buildExcludeConfig(input ?? []);
+      const patterns = await buildExcludeConfig(input);
       const text = patterns.map((pattern) => `${pattern}\n`).join('');
       if (output !== undefined) await writeFile(output, text);
       if (json) printJson(context, {patterns});

@@ -36,7 +36,7 @@ export interface ResourcesReport {
 }
 
 const maxWorkers = 8;
-const smallBytes = 64 * 1024 * 1024;
+const smallBytes = 256 * 1024 * 1024;
 const taskBytes = 32 * 1024 * 1024;
 const taskBlobs = 256;
 
