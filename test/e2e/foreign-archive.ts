@@ -46,17 +46,27 @@ for architecture in "$@"; do
     printf 'Filename: %s\\nSize: %s\\nSHA256: %s\\n\\n' "$deb" "$(stat -c %s "$deb")" "$(sha256sum <"$deb" | cut -d ' ' -f 1)"
   done >$index
 done
-# A package of our own, for every machine, beside those: what no other archive has.
-mkdir -p /tmp/own/DEBIAN "dists/test/main/binary-$own"
-printf 'Package: from-test-archive\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: test <test@localhost>\\nDescription: test\\n' \\
-  >/tmp/own/DEBIAN/control
-dpkg-deb --root-owner-group --build /tmp/own pool/from-test-archive_1.0_all.deb >/dev/null
-{ dpkg-deb --field pool/from-test-archive_1.0_all.deb
-  printf 'Filename: pool/from-test-archive_1.0_all.deb\\nSize: %s\\nSHA256: %s\\n' \\
-    "$(stat -c %s pool/from-test-archive_1.0_all.deb)" "$(sha256sum <pool/from-test-archive_1.0_all.deb | cut -d ' ' -f 1)"
-} >"dists/test/main/binary-$own/Packages"
+# Packages of our own, for every machine, beside those: what no other archive has, and what Docker's has.
+mkdir -p /tmp/own/DEBIAN "dists/test/main/binary-$own" dists/test/main/binary-arm64
+publish() {
+  printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: test <test@localhost>\\nDescription: test\\n' \\
+    "$1" "$2" >/tmp/own/DEBIAN/control
+  deb=pool/$1_$(echo "$2" | tr : %)_all.deb
+  dpkg-deb --root-owner-group --build /tmp/own "$deb" >/dev/null
+  for index in "dists/test/main/binary-$own/Packages" dists/test/main/binary-arm64/Packages; do
+    { dpkg-deb --field "$deb"
+      printf 'Filename: %s\\nSize: %s\\nSHA256: %s\\n\\n' "$deb" "$(stat -c %s "$deb")" "$(sha256sum <"$deb" | cut -d ' ' -f 1)"
+    } >>"$index"
+  done
+}
+publish from-test-archive 1.0
+for version in 28.5.0 28.5.1; do
+  for name in docker-ce docker-ce-cli; do publish "$name" "5:$version-1~debian.13~trixie"; done
+done
+publish containerd.io 1.7.28-1
+publish docker-compose-plugin 2.40.0-1~debian.13~trixie
 cd dists/test
-{ printf 'Origin: test\\nSuite: test\\nCodename: test\\nComponents: main\\nArchitectures: %s\\nDate: %s\\nSHA256:\\n' "$* $own" "$(date -Ru)"
+{ printf 'Origin: test\\nSuite: test\\nCodename: test\\nComponents: main\\nArchitectures: %s\\nDate: %s\\nSHA256:\\n' "$* $own arm64" "$(date -Ru)"
   for index in main/*/Packages; do
     printf ' %s %s %s\\n' "$(sha256sum <$index | cut -d ' ' -f 1)" "$(stat -c %s $index)" "$index"
   done

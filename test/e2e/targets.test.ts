@@ -136,3 +136,44 @@ describe('apt_sources', () => {
     expect(again.stderr + String(again.status)).toMatch(/0$/);
   });
 });
+
+describe('docker_repo', () => {
+  /** Resolves everything and builds nothing. */
+  async function resolve(name: string, card: Record<string, unknown>): Promise<Finished & {target: string}> {
+    const target = join(folder, name);
+    await mkdir(target);
+    await writeFile(join(target, 'archive.asc'), await readFile(join(folder, 'archive.asc')));
+    const repo = {url: archive.address, key: 'archive.asc', suite: 'test', component: 'main'};
+    const configs = {rpi_sd_image: {docker_repo: repo, ...card}};
+    await writeFile(join(target, 'configs.json'), JSON.stringify(configs));
+    return {...(await hypriotkit(['upgrade', '--target', target, ...volumes])), target};
+  }
+
+  it('gives the exact version that is asked for, by its short name, too', async () => {
+    const {status, stderr, target} = await resolve('docker', {
+      docker_engine_version: '28.5.0',
+      docker_compose_version: 'latest',
+    });
+    expect(stderr + String(status)).toMatch(/0$/);
+    const lock = JSON.parse(await readFile(join(target, 'hypriotkit.lock'), 'utf8')) as {
+      components: {rpi_sd_image: {packages: {name: string; version: string}[]}};
+    };
+    const versions = new Map(lock.components.rpi_sd_image.packages.map(({name, version}) => [name, version]));
+    expect(versions.get('docker-ce')).toBe('5:28.5.0-1~debian.13~trixie');
+    expect(versions.get('docker-ce-cli')).toBe('5:28.5.0-1~debian.13~trixie');
+    expect(versions.get('docker-compose-plugin')).toBe('2.40.0-1~debian.13~trixie');
+    expect([...versions.keys()]).toContain('containerd.io');
+    expect([...versions.keys()]).not.toContain('docker.io');
+  });
+
+  it('lists the versions that there are for one that is not', async () => {
+    const {status, stderr} = await resolve('docker-unknown', {docker_engine_version: '27.0.0'});
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      'the package archive has no docker-ce 27.0.0; it has: 5:28.5.0-1~debian.13~trixie 5:28.5.1-1~debian.13~trixie',
+    );
+    expect(stderr).toContain(
+      'Set rpi_sd_image.docker_engine_version to one of these versions, or to "latest"',
+    );
+  });
+});
