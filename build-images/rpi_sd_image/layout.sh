@@ -66,7 +66,7 @@ fit_root() {
 	truncate -s "$((root_start * 512))" "$image"
 	truncate -s "$size" "$image"
 	say "Partitioning $image: root $((root_sectors / 2048)) MiB for $(($1 / 256)) MiB of content"
-	sfdisk --quiet --no-reread "$image" <<TABLE
+	sfdisk --quiet --no-reread --wipe never --wipe-partitions never "$image" <<TABLE
 label: dos
 label-id: 0x$disk_id
 start=$boot_start, size=$boot_sectors, type=c, bootable

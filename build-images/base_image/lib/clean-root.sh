@@ -38,6 +38,9 @@ rm -f "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old \
 find "$root/usr" -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # The day of the last password change is the day of the image, not of the build.
-awk -F : -v OFS=: -v day="$((SOURCE_DATE_EPOCH / 86400))" '$3 != "" { $3 = day } { print }' "$root/etc/shadow" >"$root/etc/shadow.new"
-cat "$root/etc/shadow.new" >"$root/etc/shadow"
-rm "$root/etc/shadow.new"
+# The smallest systems have no passwords at all.
+[ ! -e "$root/etc/shadow" ] || {
+	awk -F : -v OFS=: -v day="$((SOURCE_DATE_EPOCH / 86400))" '$3 != "" { $3 = day } { print }' "$root/etc/shadow" >"$root/etc/shadow.new"
+	cat "$root/etc/shadow.new" >"$root/etc/shadow"
+	rm "$root/etc/shadow.new"
+}

@@ -85,6 +85,11 @@ case $HYPRIOT_PASSWORD in
 	;;
 esac
 
+# The smallest systems lack the package that makes these.
+for file in shadow gshadow; do
+	[ -e "$root/etc/$file" ] || install -m 0640 -o 0 -g "$(id_of group shadow)" /dev/null "$root/etc/$file"
+done
+
 gid=$(id_of group "$HYPRIOT_GROUPNAME")
 if [ -z "$gid" ]; then
 	gid=$id
