@@ -2,7 +2,10 @@ import {randomBytes} from 'node:crypto';
 import {ConsoleError, type SerialConsole} from './serial-console.ts';
 
 /** How long a login or one command may take on the slow emulated machine. */
-const stepTimeoutMs = 120_000;
+const stepTimeoutMs = 300_000;
+
+/** login(1) gives up after a minute (LOGIN_TIMEOUT), also when it is the machine that is slow. */
+const loginAttempts = 5;
 
 export interface CommandResult {
   readonly status: number;
@@ -33,11 +36,13 @@ export class SerialShell {
     password: string,
     signal?: AbortSignal,
   ): Promise<SerialShell> {
-    console.send(`${username}\n`);
-    await console.waitFor(/[Pp]assword: ?$/m, stepTimeoutMs, signal);
-    console.send(`${password}\n`);
-    const [answer] = await console.waitFor(/Login incorrect|[$#] $/m, stepTimeoutMs, signal);
-    if (answer === 'Login incorrect') throw new ConsoleError(`the login of "${username}" was refused`);
+    for (let attempt = 1; ; attempt++) {
+      const answer = await enter(console, username, password, signal);
+      if (answer === 'Login incorrect') throw new ConsoleError(`the login of "${username}" was refused`);
+      if (answer.endsWith('$ ') || answer.endsWith('# ')) break;
+      if (attempt === loginAttempts) throw new ConsoleError(`the login of "${username}" takes too long`);
+      await console.waitFor(/ login: ?$/m, stepTimeoutMs, signal);
+    }
     const shell = new SerialShell(console, signal);
     // A plain shell without line editing, echo and prompt: only what commands print is left. Each line is typed at a
     // prompt, because the slow machine loses what is typed while it starts a program.
@@ -76,4 +81,19 @@ export class SerialShell {
   leave(command: string): void {
     this.#console.send(`${command}\n`);
   }
+}
+
+/** Types name and password, each when it is asked for; returns what tells how it went. */
+async function enter(
+  console: SerialConsole,
+  username: string,
+  password: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  console.send(`${username}\n`);
+  const [question] = await console.waitFor(/[Pp]assword: ?$|timed out after/m, stepTimeoutMs, signal);
+  if (question === 'timed out after') return question;
+  console.send(`${password}\n`);
+  const [answer] = await console.waitFor(/Login incorrect|timed out after|[$#] $/m, stepTimeoutMs, signal);
+  return answer;
 }

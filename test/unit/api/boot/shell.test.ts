@@ -224,6 +224,33 @@ describe('a login on a scripted console', () => {
     expect(typed[2]).toMatch(/^exec env /);
   });
 
+  it('tries again when the machine is too slow for the patience of login', async () => {
+    let attempts = 0;
+    const console = openScripted((line) => {
+      if (line === 'pirate') return 'pirate\r\nPassword: ';
+      if (line === 'hypriot') {
+        attempts++;
+        return attempts < 3
+          ? '\r\nlogin: timed out after 60 seconds\r\nblack-pearl login: '
+          : '\r\npirate@black-pearl:~$ ';
+      }
+      if (line.startsWith('exec ')) return `${line}\r\nhk-shell `;
+      const [, id] = /printf '%s-%s\\n' (\S+) begin/.exec(line) ?? [];
+      return id === undefined ? '' : `${id}-begin\r\n\r\n${id}-end-0\r\n`;
+    });
+    await SerialShell.login(console, 'pirate', 'hypriot');
+    expect(attempts).toBe(3);
+  });
+
+  it('gives up when no attempt succeeds', async () => {
+    const console = openScripted((line) =>
+      line === 'pirate' ? 'Password: ' : '\r\nlogin: timed out after 60 seconds\r\nblack-pearl login: ',
+    );
+    await expect(SerialShell.login(console, 'pirate', 'hypriot')).rejects.toThrow(
+      'the login of "pirate" takes too long',
+    );
+  });
+
   it('ends when the machine panics', async () => {
     const console = openScripted(() => 'Kernel panic - not syncing: Attempted to kill init!\r\n');
     await expect(SerialShell.login(console, 'pirate', 'hypriot')).rejects.toThrow(
