@@ -109,6 +109,8 @@ async function buildUnder(
     const child = spawn('sh', ['-c', command, join(packageRoot(), 'hypriotkit')], {
       cwd,
       env: {...process.env, TZ: timeZone},
+      // A group of its own: with Ctrl-C from the terminal and our signal it would get two, and end without cleaning up.
+      detached: true,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     const stop = () => child.kill('SIGTERM');
@@ -126,7 +128,9 @@ async function buildUnder(
   } finally {
     await rm(folder, {recursive: true, force: true});
     for (const name of [volume, `${volume}-packages`])
-      await destroyVolume({volume: name}).catch(() => undefined);
+      await destroyVolume({volume: name}).catch((error: unknown) => {
+        process.stderr.write(`${name} is left: ${String(error)}\n`);
+      });
   }
 }
 

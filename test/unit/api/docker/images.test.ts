@@ -153,6 +153,7 @@ describe('images', () => {
     const images = await imagesOf({
       'GET /images/a:b/json': json({
         Id: 'sha256:1',
+        RepoTags: ['a:b'],
         Size: 5,
         Architecture: 'amd64',
         Config: {Labels: {x: 'y'}},
@@ -168,7 +169,7 @@ describe('images', () => {
     expect(await images.find('a:b')).toEqual({
       id: 'sha256:1',
       content: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
-      tags: [],
+      tags: ['a:b'],
       labels: {x: 'y'},
       sizeBytes: 5,
       architecture: 'amd64',
