@@ -21,6 +21,16 @@ export type ErrorCode =
   | 'BOOT_FAILED'
   | 'LOCK_MISSING'
   | 'LOCK_DIFFERS'
+  | 'OUTPUT_EXISTS'
+  | 'OUTPUT_UNUSABLE'
+  | 'INPUT_UNREADABLE'
+  | 'TOOL_MISSING'
+  | 'KEY_UNUSABLE'
+  | 'BUNDLE_INVALID'
+  | 'REGISTRY_FAILED'
+  | 'OTA_IMAGE_INVALID'
+  | 'DEVICE_UNUSABLE'
+  | 'DEVICE_FAILED'
   | 'INTERRUPTED';
 
 /** Whether work had begun: decides between exit codes 1 (the work failed) and 2 (could not start). */
@@ -36,6 +46,12 @@ const couldNotStart: ReadonlySet<ErrorCode> = new Set([
   'TARGET_UNUSABLE',
   'LOCK_MISSING',
   'LOCK_DIFFERS',
+  'OUTPUT_EXISTS',
+  'OUTPUT_UNUSABLE',
+  'INPUT_UNREADABLE',
+  'TOOL_MISSING',
+  'KEY_UNUSABLE',
+  'DEVICE_UNUSABLE',
 ]);
 
 /** The one error class that the API throws for what a user can cause or repair. */

@@ -1,0 +1,82 @@
+import {open, type FileHandle} from 'node:fs/promises';
+
+const bufferBytes = 1024 * 1024;
+
+/**
+ * A file that is written from front to back through two buffers: while the kernel takes one, the other is filled.
+ * Its memory is the same for a file of any size.
+ */
+export class OutputFile {
+  readonly #handle: FileHandle;
+  #buffer = Buffer.allocUnsafe(bufferBytes);
+  #other = Buffer.allocUnsafe(bufferBytes);
+  #used = 0;
+  #pending: Promise<unknown> = Promise.resolve();
+  #position = 0;
+
+  private constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** Creates `path`, which must not exist. */
+  static async create(path: string): Promise<OutputFile> {
+    return new OutputFile(await open(path, 'wx'));
+  }
+
+  /** How many bytes have been written. */
+  get position(): number {
+    return this.#position + this.#used;
+  }
+
+  /** Room for the next bytes, never empty: fill its beginning and say how much with `advance`. */
+  get room(): Buffer {
+    return this.#buffer.subarray(this.#used);
+  }
+
+  /** Takes the first `length` bytes of the room. */
+  async advance(length: number): Promise<void> {
+    this.#used += length;
+    if (this.#used === bufferBytes) await this.#flush();
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const piece = bytes.subarray(done, done + bufferBytes - this.#used);
+      this.#buffer.set(piece, this.#used);
+      done += piece.length;
+      await this.advance(piece.length);
+    }
+  }
+
+  /** Writes what is left, waits until the disk has it, and closes. */
+  async finish(): Promise<void> {
+    await this.#flush();
+    await this.#pending;
+    await this.#handle.sync();
+    await this.#handle.close();
+  }
+
+  /** Closes without writing what is left. */
+  async abandon(): Promise<void> {
+    await this.#pending.catch(() => undefined);
+    await this.#handle.close().catch(() => undefined);
+  }
+
+  async #flush(): Promise<void> {
+    await this.#pending;
+    const full = this.#buffer.subarray(0, this.#used);
+    this.#pending = this.#writeAt(full, this.#position);
+    // Awaited by the next flush; until then a failure must not count as one that nobody handles.
+    this.#pending.catch(() => undefined);
+    this.#position += this.#used;
+    [this.#buffer, this.#other] = [this.#other, this.#buffer];
+    this.#used = 0;
+  }
+
+  async #writeAt(bytes: Buffer, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const {bytesWritten} = await this.#handle.write(bytes, done, bytes.length - done, position + done);
+      done += bytesWritten;
+    }
+  }
+}
