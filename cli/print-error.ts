@@ -2,6 +2,7 @@ import type {ChalkInstance} from 'chalk';
 import {PipelineError} from '../api/errors.ts';
 import type {StepFailure} from '../api/events/step-failure.ts';
 import {ConfigError, formatConfigIssue} from '../configs/config-error.ts';
+import {OtaError} from '../api/ota/ota-error.ts';
 import type {CliContext} from './context.ts';
 import {ExitCode} from './exit-code.ts';
 import {tailOf} from './reporters/describe.ts';
@@ -32,6 +33,9 @@ export function formatError(error: unknown, colors: ChalkInstance): string {
   }
   if (error instanceof ConfigError) {
     return error.issues.map((issue) => `${label} ${formatConfigIssue(issue)}`).join('\n');
+  }
+  if (error instanceof OtaError) {
+    return [`${label} ${error.message}`, ...formatHint(error.hint, '  ', colors)].join('\n');
   }
   const {cause} = error instanceof Error ? error : {};
   const stories = [

@@ -6,6 +6,7 @@ import {cleanCommand} from './commands/clean.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
 import {explainCommand} from './commands/explain.ts';
+import {otaCommand} from './commands/ota/ota.ts';
 import {planCommand} from './commands/plan.ts';
 import {statusCommand} from './commands/status.ts';
 import {upgradeCommand} from './commands/upgrade.ts';
@@ -48,6 +49,7 @@ export function createProgram(context: CliContext) {
     cleanCommand(context),
     upgradeCommand(context),
     bundleCommand(context),
+    otaCommand(context),
     doctorCommand(context),
   ];
   for (const command of commands) program.addCommand(inherit(command, program));

@@ -46,7 +46,7 @@ class Ext4Reader {
   async readTree(): Promise<ReadonlyMap<string, TreeEntry>> {
     const tree = new Map<string, TreeEntry>();
     const root = await this.#readInode(rootInode);
-    tree.set('/', {fields: await this.#fields(root)});
+    tree.set('/', {fields: await this.#fields(root), attributeAreas: await this.#attributeAreas(root)});
     await this.#readFolder(root, '', tree, new Set([rootInode]));
     // The journal has no name; its blocks are many, so that a difference is often there.
     const journal = await this.#extents(await this.#readInode(journalInode)).catch(() => []);
@@ -76,19 +76,20 @@ class Ext4Reader {
       const child = await this.#readInode(number);
       const fields = await this.#fields(child);
       const childPath = `${path}/${name}`;
+      const attributeAreas = await this.#attributeAreas(child);
       // Hard links are few; a damaged folder can show the same files over and over.
       if (tree.size > 4 * this.#layout.inodeCount)
         throw new DamagedError('more names than there can be files');
       const type = fields.get('type');
       if (type === 'folder') {
-        tree.set(childPath, {fields});
+        tree.set(childPath, {fields, attributeAreas});
         await this.#readFolder(child, childPath, tree, new Set([...above, number]));
       } else if (type === 'file') {
         const data = await this.#content(child);
         this.#remember(data.extents, childPath);
-        tree.set(childPath, {fields, content: data});
+        tree.set(childPath, {fields, content: data, inode: number, attributeAreas});
       } else {
-        tree.set(childPath, {fields});
+        tree.set(childPath, {fields, inode: number, attributeAreas});
       }
     }
   }
@@ -145,19 +146,22 @@ class Ext4Reader {
 
   /** The raw attribute areas in hex: enough to see that they differ. */
   async #attributes(inode: Buffer): Promise<string> {
-    const start = inode.length > 128 ? 128 + inode.readUInt16LE(128) : inode.length;
-    const inside =
-      start + 4 <= inode.length && inode.readUInt32LE(start) === 0xea020000
-        ? inode.subarray(start)
-        : Buffer.alloc(0);
-    const block = inode.readUInt32LE(104) + inode.readUInt16LE(118) * 2 ** 32;
-    const {blockBytes} = this.#layout;
+    const {inInode = Buffer.alloc(0), inBlock = Buffer.alloc(0)} = await this.#attributeAreas(inode);
     // Behind the header with its checksum, which depends on the place of the block.
-    const outside =
-      block === 0 ? Buffer.alloc(0) : (await this.#source.read(block * blockBytes, blockBytes)).subarray(32);
-    return Buffer.concat([inside, outside])
+    return Buffer.concat([inInode, inBlock.subarray(32)])
       .toString('hex')
       .replace(/(00)+$/, '');
+  }
+
+  async #attributeAreas(inode: Buffer): Promise<{inInode?: Buffer; inBlock?: Buffer}> {
+    const start = inode.length > 128 ? 128 + inode.readUInt16LE(128) : inode.length;
+    const isInside = start + 4 <= inode.length && inode.readUInt32LE(start) === 0xea020000;
+    const block = inode.readUInt32LE(104) + inode.readUInt16LE(118) * 2 ** 32;
+    const {blockBytes} = this.#layout;
+    return {
+      ...(isInside && {inInode: inode.subarray(start)}),
+      ...(block !== 0 && {inBlock: await this.#source.read(block * blockBytes, blockBytes)}),
+    };
   }
 
   async #content(inode: Buffer) {

@@ -14,6 +14,10 @@ export interface TreeEntry {
   readonly fields: ReadonlyMap<string, string>;
   /** Content of a regular file. */
   readonly content?: ByteSource;
+  /** Of ext4: names with the same number are one file. */
+  readonly inode?: number;
+  /** Of ext4: where extended attributes are kept, in the inode and in a block; each absent when there are none. */
+  readonly attributeAreas?: {readonly inInode?: Buffer; readonly inBlock?: Buffer};
 }
 
 /** A file system inside a partition. */

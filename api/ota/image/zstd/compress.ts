@@ -1,0 +1,49 @@
+import zstd from '@toondepauw/node-zstd';
+import {frameHeader, splitFrame} from './frame-parts.ts';
+
+/** What files are compressed with; what bundles and tables are. */
+export const levels = {file: 9, metadata: 16} as const;
+export type Level = (typeof levels)[keyof typeof levels];
+
+/** Content up to this size is compressed in one piece, larger content in chunks of this size. */
+export const chunkBytes = 8 * 1024 * 1024;
+
+/** From here on, the settings that an encoder takes for content of unknown size are the right ones. */
+const smallBytes = 256 * 1024;
+
+/**
+ * The binding cannot tell the encoder how large the content is, and settings for large content make small files larger
+ * and slower to compress. But a dictionary of this size makes the encoder take the settings for at most 128 KiB. Its
+ * content is of no use to any file, so that nothing ever refers to it, which `compressSmall` makes sure of.
+ */
+const sizeHint = Buffer.alloc(17_000, Buffer.of(0xc1, 0xf7));
+
+const encoders = {
+  [levels.file]: new zstd.Encoder(levels.file),
+  [levels.metadata]: new zstd.Encoder(levels.metadata),
+};
+const decoder = new zstd.Decoder();
+let smallEncoder: InstanceType<typeof zstd.Encoder> | undefined;
+
+/** Compresses to one frame with content size: the same bytes on every machine. */
+export function compress(content: Buffer, level: Level): Buffer {
+  const small = level === levels.file && content.length <= smallBytes ? compressSmall(content) : undefined;
+  const {windowByte, blocks} = splitFrame(small ?? encoders[level].encodeSync(content));
+  return Buffer.concat([frameHeader(content.length, windowByte), blocks]);
+}
+
+function compressSmall(content: Buffer): Buffer | undefined {
+  smallEncoder ??= new zstd.Encoder(levels.file, sizeHint);
+  const frame = smallEncoder.encodeSync(content);
+  try {
+    // Without the dictionary: a frame that refers to it does not decompress.
+    return decoder.decodeSync(frame).equals(content) ? frame : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Compresses a chunk of larger content: blocks without a header, the last one marked as such. */
+export function compressChunk(content: Buffer): {windowByte: number; blocks: Buffer} {
+  return splitFrame(encoders[levels.file].encodeSync(content));
+}
