@@ -28,9 +28,10 @@ export type ErrorCode =
   | 'KEY_UNUSABLE'
   | 'BUNDLE_INVALID'
   | 'REGISTRY_FAILED'
-  | 'OTA_IMAGE_INVALID'
+  | 'IMAGE_UNUSABLE'
   | 'DEVICE_UNUSABLE'
-  | 'DEVICE_FAILED'
+  | 'DOWNLOAD_FAILED'
+  | 'FLASH_FAILED'
   | 'INTERRUPTED';
 
 /** Whether work had begun: decides between exit codes 1 (the work failed) and 2 (could not start). */
@@ -51,6 +52,7 @@ const couldNotStart: ReadonlySet<ErrorCode> = new Set([
   'INPUT_UNREADABLE',
   'TOOL_MISSING',
   'KEY_UNUSABLE',
+  'IMAGE_UNUSABLE',
   'DEVICE_UNUSABLE',
 ]);
 

@@ -13,6 +13,13 @@ import type {
   UpgradeResult,
   VolumeStatus,
 } from '../api/options.ts';
+import type {BlockDevice} from '../api/flash/block-device.ts';
+import type {
+  FlashOptions,
+  FlashResult,
+  PersonaliseOptions,
+  PersonaliseResult,
+} from '../api/flash/flash-options.ts';
 import type {Explanation} from '../api/pipeline/explain.ts';
 import type {VerifyOptions, VerifyResult} from '../api/pipeline/verify-result.ts';
 import type {ChalkInstance} from 'chalk';
@@ -34,6 +41,9 @@ export interface Api {
   readonly upgrade: (
     options?: CommonOptions & PackageOptions & ConfigOptions & {image?: string},
   ) => Promise<UpgradeResult>;
+  readonly flash: (options: FlashOptions) => Promise<FlashResult>;
+  readonly personalise: (options: PersonaliseOptions) => Promise<PersonaliseResult>;
+  readonly listDevices: () => Promise<readonly BlockDevice[]>;
 }
 
 /** A place to print to. */

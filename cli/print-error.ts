@@ -17,8 +17,14 @@ export async function printError(error: unknown, context: CliContext): Promise<E
   const interrupted = context.interrupt.signal.aborted && isAbort(error);
   if (interrupted && context.interrupt.isQuiet) return ExitCode.Interrupted;
   const colors = await context.colors('stderr');
-  context.stderr.write(interrupted ? `${colors.yellow('interrupted')}\n` : `${formatError(error, colors)}\n`);
+  context.stderr.write(`${interrupted ? formatInterruption(error, colors) : formatError(error, colors)}\n`);
   return interrupted ? ExitCode.Interrupted : exitCodeOf(error);
+}
+
+/** What was in the making may be left in a state that has to be known. */
+function formatInterruption(error: unknown, colors: ChalkInstance): string {
+  const state = error instanceof PipelineError && error.hint !== undefined ? [error.hint] : [];
+  return [colors.yellow('interrupted'), ...state].join('\n');
 }
 
 /** The text form of an error: message, failed steps with their last lines, hint. */

@@ -7,6 +7,8 @@ import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
 import {explainCommand} from './commands/explain.ts';
 import {otaCommand} from './commands/ota/ota.ts';
+import {flashCommand} from './commands/flash.ts';
+import {personaliseCommand} from './commands/personalise.ts';
 import {planCommand} from './commands/plan.ts';
 import {statusCommand} from './commands/status.ts';
 import {upgradeCommand} from './commands/upgrade.ts';
@@ -44,6 +46,8 @@ export function createProgram(context: CliContext) {
     explainCommand(context),
     statusCommand(context),
     bootCommand(context),
+    flashCommand(context),
+    personaliseCommand(context),
     configCommand(context),
     verifyCommand(context),
     cleanCommand(context),

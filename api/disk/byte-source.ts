@@ -31,12 +31,17 @@ export class FileSource implements ByteSource {
   async read(offset: number, length: number): Promise<Buffer> {
     const wanted = Math.max(0, Math.min(length, this.sizeBytes - offset));
     const block = Buffer.allocUnsafe(wanted);
-    for (let done = 0; done < wanted;) {
-      const {bytesRead} = await this.#handle.read(block, done, wanted - done, offset + done);
-      if (bytesRead === 0) return block.subarray(0, done);
+    return block.subarray(0, await this.readInto(block, offset));
+  }
+
+  /** Fills `block` with what lies at `offset`; returns how many bytes there were. */
+  async readInto(block: Buffer, offset: number): Promise<number> {
+    for (let done = 0; done < block.length;) {
+      const {bytesRead} = await this.#handle.read(block, done, block.length - done, offset + done);
+      if (bytesRead === 0) return done;
       done += bytesRead;
     }
-    return block;
+    return block.length;
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,13 @@ export interface Ext4Layout {
   readonly inodeBytes: number;
   readonly inodeCount: number;
   readonly descriptorBytes: number;
+  readonly blockCount: number;
+  /** Blocks kept behind the group descriptors, so that the file system can grow. */
+  readonly reservedTableBlocks: number;
+  /** Copies of the superblock are in some groups only. */
+  readonly isSparseSuper: boolean;
+  /** Group descriptors in one place and bitmaps that count blocks: neither meta_bg nor bigalloc. */
+  readonly hasPlainBitmaps: boolean;
   readonly groups: readonly Ext4Group[];
   readonly identity: readonly IdentityField[];
 }
@@ -23,6 +30,8 @@ export interface Ext4Group {
   readonly blockBitmap: number;
   readonly inodeBitmap: number;
   readonly inodeTable: number;
+  /** None of its blocks is in use but for the bookkeeping, and the bitmap is not there. */
+  readonly hasNoBlockBitmap: boolean;
 }
 
 /** Reads superblock and group descriptors; undefined where there is no ext file system. */
@@ -52,6 +61,10 @@ export async function readExt4Layout(source: ByteSource): Promise<Ext4Layout | u
     inodeBytes: block.readUInt32LE(76) === 0 ? 128 : block.readUInt16LE(88),
     inodeCount: block.readUInt32LE(0),
     descriptorBytes,
+    blockCount,
+    reservedTableBlocks: block.readUInt16LE(206),
+    isSparseSuper: (block.readUInt32LE(100) & 0x01) !== 0,
+    hasPlainBitmaps: (block.readUInt32LE(96) & 0x10) === 0 && (block.readUInt32LE(100) & 0x200) === 0,
     groups: Array.from({length: groupCount}, (_, group) =>
       readGroup(table.subarray(group * descriptorBytes, (group + 1) * descriptorBytes)),
     ),
@@ -63,7 +76,12 @@ function readGroup(descriptor: Buffer): Ext4Group {
   const wide = descriptor.length >= 64;
   const number = (low: number, high: number) =>
     descriptor.readUInt32LE(low) + (wide ? descriptor.readUInt32LE(high) * 2 ** 32 : 0);
-  return {blockBitmap: number(0, 32), inodeBitmap: number(4, 36), inodeTable: number(8, 40)};
+  return {
+    blockBitmap: number(0, 32),
+    inodeBitmap: number(4, 36),
+    inodeTable: number(8, 40),
+    hasNoBlockBitmap: (descriptor.readUInt16LE(18) & 0x02) !== 0,
+  };
 }
 
 function readIdentity(block: Buffer): IdentityField[] {

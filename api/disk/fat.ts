@@ -1,20 +1,7 @@
 import {joinExtents, type ByteSource, type Extent} from './byte-source.ts';
+import {readFatGeometry, type FatGeometry} from './fat-geometry.ts';
+import {readLongNameRecord} from './fat-name.ts';
 import {DamagedError, type FileSystem, type IdentityField, type TreeEntry} from './file-system.ts';
-
-interface Geometry {
-  readonly kind: 'FAT16' | 'FAT32';
-  readonly clusterBytes: number;
-  readonly fatStart: number;
-  readonly fatBytes: number;
-  readonly fatCount: number;
-  /** Of FAT16, which keeps the root folder apart from the clusters. */
-  readonly rootStart: number;
-  readonly rootBytes: number;
-  /** Of FAT32. */
-  readonly rootCluster: number;
-  readonly dataStart: number;
-  readonly clusterCount: number;
-}
 
 /** Folders deeper than this are a loop. */
 const deepest = 64;
@@ -22,7 +9,7 @@ const deepest = 64;
 /** Reads a FAT16 or FAT32 file system (Microsoft, "FAT32 File System Specification"); undefined where there is none. */
 export async function openFat(source: ByteSource): Promise<FileSystem | undefined> {
   const boot = await source.read(0, 512);
-  const geometry = readGeometry(boot);
+  const geometry = readFatGeometry(boot);
   if (geometry === undefined) return undefined;
   const fat = await source.read(geometry.fatStart, geometry.fatBytes);
   const reader = new FatReader(source, geometry, fat);
@@ -34,38 +21,7 @@ export async function openFat(source: ByteSource): Promise<FileSystem | undefine
   };
 }
 
-function readGeometry(boot: Buffer): Geometry | undefined {
-  if (boot.length < 512 || boot.readUInt16BE(510) !== 0x55aa) return undefined;
-  const sector = boot.readUInt16LE(11);
-  const perCluster = boot.readUInt8(13);
-  const fatCount = boot.readUInt8(16);
-  if (![512, 1024, 2048, 4096].includes(sector) || perCluster === 0 || fatCount === 0) return undefined;
-  const smallFat = boot.readUInt16LE(22);
-  const fatBytes = (smallFat || boot.readUInt32LE(36)) * sector;
-  const fatStart = boot.readUInt16LE(14) * sector;
-  const rootStart = fatStart + fatCount * fatBytes;
-  const rootBytes = Math.ceil((boot.readUInt16LE(17) * 32) / sector) * sector;
-  const dataStart = rootStart + rootBytes;
-  const totalBytes = (boot.readUInt16LE(19) || boot.readUInt32LE(32)) * sector;
-  const clusterCount = Math.floor((totalBytes - dataStart) / (perCluster * sector));
-  if (fatBytes === 0 || clusterCount <= 0) return undefined;
-  // FAT12 has 12-bit entries, and no Raspberry Pi uses it.
-  if (smallFat !== 0 && clusterCount < 4085) return undefined;
-  return {
-    kind: smallFat === 0 ? 'FAT32' : 'FAT16',
-    clusterBytes: perCluster * sector,
-    fatStart,
-    fatBytes,
-    fatCount,
-    rootStart,
-    rootBytes,
-    rootCluster: smallFat === 0 ? boot.readUInt32LE(44) : 0,
-    dataStart,
-    clusterCount,
-  };
-}
-
-function readIdentity(boot: Buffer, kind: Geometry['kind']): IdentityField[] {
+function readIdentity(boot: Buffer, kind: FatGeometry['kind']): IdentityField[] {
   const at = kind === 'FAT32' ? 67 : 39;
   return [
     {name: 'volume id', value: boot.readUInt32LE(at).toString(16).padStart(8, '0')},
@@ -76,10 +32,10 @@ function readIdentity(boot: Buffer, kind: Geometry['kind']): IdentityField[] {
 
 class FatReader {
   readonly #source: ByteSource;
-  readonly #geometry: Geometry;
+  readonly #geometry: FatGeometry;
   readonly #fat: Buffer;
 
-  constructor(source: ByteSource, geometry: Geometry, fat: Buffer) {
+  constructor(source: ByteSource, geometry: FatGeometry, fat: Buffer) {
     this.#source = source;
     this.#geometry = geometry;
     this.#fat = fat;
@@ -122,7 +78,7 @@ class FatReader {
         continue;
       }
       if (attributes === 0x0f) {
-        longName = longNamePart(entry) + longName;
+        longName = readLongNameRecord(entry) + longName;
         continue;
       }
       const name = longName || shortName(entry);
@@ -182,11 +138,6 @@ class FatReader {
       ? this.#fat.readUInt32LE(cluster * 4) & 0x0fffffff
       : this.#fat.readUInt16LE(cluster * 2);
   }
-}
-
-function longNamePart(entry: Buffer): string {
-  const units = Buffer.concat([entry.subarray(1, 11), entry.subarray(14, 26), entry.subarray(28, 32)]);
-  return units.toString('utf16le').replace(/[\0\uffff].*$/s, '');
 }
 
 function shortName(entry: Buffer): string {

@@ -13,7 +13,7 @@ const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 2048});
 const key = createPublicKey(privateKey);
 const description = Buffer.from(descriptionTemplate({id: 'gripper', version: '1.0.0'}));
 
-type Part = readonly [entry: Partial<TarEntry> & {path: string}, content?: Buffer];
+type Part = readonly [entry: Partial<TarEntry> & {path: string}, content?: Buffer | undefined];
 const good: readonly Part[] = [
   [{path: 'gripper_1.0.0.yaml'}, description],
   [{path: 'gripper_1.0.0.yaml.sign'}, sign('sha256', description, privateKey)],
