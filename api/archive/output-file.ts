@@ -8,19 +8,25 @@ const bufferBytes = 1024 * 1024;
  */
 export class OutputFile {
   readonly #handle: FileHandle;
-  #buffer = Buffer.allocUnsafe(bufferBytes);
-  #other = Buffer.allocUnsafe(bufferBytes);
+  #buffer: Buffer;
+  #other: Buffer;
   #used = 0;
   #pending: Promise<unknown> = Promise.resolve();
   #position = 0;
 
-  private constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, length: number) {
     this.#handle = handle;
+    this.#buffer = Buffer.allocUnsafe(length);
+    this.#other = Buffer.allocUnsafe(length);
   }
 
-  /** Creates `path`, which must not exist. */
-  static async create(path: string): Promise<OutputFile> {
-    return new OutputFile(await open(path, 'wx'));
+  /**
+   * Creates `path`, which must not exist.
+   *
+   * @param expectedBytes Its size where it is known: small files need small buffers only.
+   */
+  static async create(path: string, expectedBytes = bufferBytes): Promise<OutputFile> {
+    return new OutputFile(await open(path, 'wx', 0o644), Math.max(1, Math.min(bufferBytes, expectedBytes)));
   }
 
   /** How many bytes have been written. */
@@ -36,23 +42,28 @@ export class OutputFile {
   /** Takes the first `length` bytes of the room. */
   async advance(length: number): Promise<void> {
     this.#used += length;
-    if (this.#used === bufferBytes) await this.#flush();
+    if (this.#used === this.#buffer.length) await this.#flush();
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      const piece = bytes.subarray(done, done + bufferBytes - this.#used);
+      const piece = bytes.subarray(done, done + this.#buffer.length - this.#used);
       this.#buffer.set(piece, this.#used);
       done += piece.length;
       await this.advance(piece.length);
     }
   }
 
-  /** Writes what is left, waits until the disk has it, and closes. */
-  async finish(): Promise<void> {
+  /** Forgets what was written from `position` on, as far as it is still in memory. */
+  takeBack(position: number): void {
+    this.#used = Math.max(0, Math.min(this.#used, position - this.#position));
+  }
+
+  /** Writes what is left and closes; with `sync`, which is the default, not before the disk has it. */
+  async finish({sync = true} = {}): Promise<void> {
     await this.#flush();
     await this.#pending;
-    await this.#handle.sync();
+    if (sync) await this.#handle.sync();
     await this.#handle.close();
   }
 
