@@ -34,7 +34,7 @@ const regularPattern = new RegExp(
     String.raw`(?:,(?<size>\d{0,16})(?:,(?<inode>\d*)(?:,(?<compression>\w*))?)?)?$`,
   's',
 );
-const persistentPattern = new RegExp(`^${quoted}$`, 's');
+const persistentPattern = new RegExp(`^(?<path>${quoted})$`, 's');
 
 /** @throws {OtaError} METADATA_INVALID */
 export function parseDirectory(line: string): DirectoryLine {
@@ -63,8 +63,7 @@ export function parseRegular(line: string): RegularLine {
 
 /** @throws {OtaError} METADATA_INVALID */
 export function parsePersistent(line: string): string {
-  match(persistentPattern, line, 'persistents.txt');
-  return unquote(line);
+  return unquote(match(persistentPattern, line, 'persistents.txt')['path'] ?? '');
 }
 
 export function printDirectory({mode, uid, gid, path}: DirectoryLine): string {

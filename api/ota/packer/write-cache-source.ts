@@ -1,8 +1,8 @@
 import {createHash} from 'node:crypto';
-import {mkdtemp, open, rm, truncate} from 'node:fs/promises';
+import {mkdtemp, open, rm, truncate, writeFile} from 'node:fs/promises';
 import {execFile} from 'node:child_process';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {refuseExisting} from '../../archive/publish-file.ts';
 import {FileSource} from '../../disk/byte-source.ts';
 import {openExt4} from '../../disk/ext4.ts';
@@ -82,6 +82,7 @@ async function write(
       await truncate(target.path, roundUp(neededBytes(plan), 1024 * 1024));
     }
     await makeFileSystem(target.path, stage, plan, timestamp);
+    await settleTimes(target.path, stage, staged, timestamp);
     await runProgram('blockdev', ['--flushbufs', target.path]);
     await verify(target.path, staged);
   } catch (error) {
@@ -167,6 +168,25 @@ async function makeFileSystem(
     hint: `${path} is incomplete. Is it still plugged in, large enough, and not write-protected?`,
     cause: error,
   });
+}
+
+/** mke2fs copies the times of access and change from the files, which nobody can set there. */
+async function settleTimes(
+  path: string,
+  stage: string,
+  staged: ReadonlyMap<string, StagedFile>,
+  timestamp: number,
+): Promise<void> {
+  const folders = [...staged.keys()].map((name) => `/${dirname(name)}`.replace('/.', '/'));
+  const names = [...new Set([...folders, '/data', '/meta']), ...[...staged.keys()].map((name) => `/${name}`)];
+  const fields = ['atime', 'ctime', 'mtime'].map((field) => `${field} @${Math.max(1, timestamp)}`);
+  const extras = ['atime_extra', 'ctime_extra', 'mtime_extra'].map((field) => `${field} 0`);
+  const lines = names.flatMap((name) => [...fields, ...extras].map((field) => `sif "${name}" ${field}`));
+  const script = `${stage}.debugfs`;
+  const now = `set_current_time @${Math.max(1, timestamp)}`;
+  await writeFile(script, `${[now, ...lines].join('\n')}\n`);
+  // It comes with mke2fs; where it does not, the files are right and only their times differ.
+  await runProgram('debugfs', ['-w', '-f', script, path]);
 }
 
 /** Reads every file back from the device itself. */

@@ -1,5 +1,7 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {legacyVerifyCommand} from './legacy-verify.ts';
+import {packingCommands} from './packing-commands.ts';
 import {readingCommands} from './reading-commands.ts';
 
 /** `hypriotkit ota …`: makes, reads, checks and deploys OTA images. */
@@ -22,5 +24,7 @@ Examples:
     return this;
   };
   for (const command of readingCommands(context)) ota.addCommand(command);
+  ota.addCommand(legacyVerifyCommand(context));
+  for (const command of packingCommands(context)) ota.addCommand(command);
   return ota;
 }
