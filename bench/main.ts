@@ -1,9 +1,11 @@
 import {benchBuild} from './build.ts';
+import {benchMedia} from './media.ts';
 import {benchRootFs} from './rootfs.ts';
 
 /**
  * usage: npm run bench -- [build] [--no-boot] [--json]
  *        npm run bench -- rootfs [--json]
+ *        npm run bench -- media [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
@@ -14,6 +16,7 @@ async function main(args: readonly string[]): Promise<void> {
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log}),
     rootfs: () => benchRootFs({log}),
+    media: () => benchMedia({log}),
   };
   const run = benchmarks[what];
   if (run === undefined) {
