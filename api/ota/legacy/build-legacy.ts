@@ -43,6 +43,8 @@ export interface BuildLegacyOptions {
   readonly certificate: string;
   /** persistents.txt as it shall be; none when absent. */
   readonly persistents?: string | undefined;
+  /** Files from this size on are compressed where that is worth it; 16 KiB when absent, as in the reference. */
+  readonly compressFromBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,8 +57,8 @@ export interface BuiltLegacy {
   readonly dropped: readonly string[];
 }
 
-/** Smaller files, and those that do not get smaller by this factor, stay as they are (the reference's defaults). */
-const leastCompressedBytes = 16_384;
+const defaultCompressFromBytes = 16_384;
+/** Files that do not get smaller by this factor stay as they are (the reference's default). */
 const leastRatio = 1.25;
 const mostInMemory = 64 * 1024 * 1024;
 const names = {data: 'data', compressed: 'data.zst'};
@@ -75,7 +77,7 @@ interface Lists {
  * @throws {OtaError} OUTPUT_EXISTS, ROOTFS_INVALID, KEY_INVALID, PATH_UNSAFE, INPUT_INVALID
  */
 export async function buildLegacyImage(options: BuildLegacyOptions): Promise<BuiltLegacy> {
-  const {rootfs, output, signal} = options;
+  const {rootfs, output} = options;
   const signer = await loadLegacySigner(options.signKey, options.certificate);
   const persistents = options.persistents === undefined ? '' : await readFile(options.persistents, 'utf8');
   parseLines(persistents, parsePersistent);
@@ -90,7 +92,7 @@ export async function buildLegacyImage(options: BuildLegacyOptions): Promise<Bui
     await mkdir(join(output, names.data));
     await mkdir(join(output, names.compressed));
     const lists: Lists = {directories: [], symlinks: [], regulars: [], dropped: []};
-    await new TreeWriter(rootfs, output, lists, signal).walk('');
+    await new TreeWriter(options, lists).walk('');
     const write = async (file: string, content: string | Buffer) => {
       await writeFile(join(output, file), content);
       return {file, hash: createHash('sha256').update(content).digest('hex')};
@@ -122,6 +124,7 @@ export async function buildLegacyImage(options: BuildLegacyOptions): Promise<Bui
 
 class TreeWriter {
   readonly #rootfs: string;
+  readonly #compressFromBytes: number;
   readonly #output: string;
   readonly #lists: Lists;
   readonly #signal: AbortSignal | undefined;
@@ -129,7 +132,8 @@ class TreeWriter {
   readonly #links = new Map<string, {readonly number: string; readonly first: RegularLine}>();
   readonly #compressed = new Map<string, boolean>();
 
-  constructor(rootfs: string, output: string, lists: Lists, signal: AbortSignal | undefined) {
+  constructor({rootfs, output, signal, compressFromBytes}: BuildLegacyOptions, lists: Lists) {
+    this.#compressFromBytes = compressFromBytes ?? defaultCompressFromBytes;
     this.#rootfs = rootfs;
     this.#output = output;
     this.#lists = lists;
@@ -199,7 +203,7 @@ class TreeWriter {
   }
 
   async #compress(source: string, sha256: string, sizeBytes: number): Promise<boolean> {
-    if (sizeBytes < leastCompressedBytes) return false;
+    if (sizeBytes < this.#compressFromBytes) return false;
     const known = this.#compressed.get(sha256);
     if (known !== undefined) return known;
     const pieces: Buffer[] = [];

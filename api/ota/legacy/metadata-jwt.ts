@@ -110,7 +110,8 @@ function readMetadata(list: readonly unknown[]): LegacyMetadata {
     return value;
   };
   const version = find('version')?.['version'];
-  if (version !== 1) throw invalid(`its version is ${JSON.stringify(version) ?? 'absent'}, not 1`);
+  if (version !== 1)
+    throw invalid(`its version is ${version === undefined ? 'absent' : JSON.stringify(version)}, not 1`);
   const files = Object.fromEntries(
     hashedFiles.map((key) => {
       const file = text(key);

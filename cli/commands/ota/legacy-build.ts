@@ -38,7 +38,10 @@ Examples:
         signal,
         ...given({persistents: persistentFile}),
       });
-      if (json) return printJson(context, built);
+      if (json) {
+        printJson(context, built);
+        return;
+      }
       for (const path of built.dropped) context.stderr.write(`left out: ${path}\n`);
       context.stderr.write(
         `${formatCount(built.regularFiles, 'file')}, ${built.compressedFiles} of them compressed, ` +

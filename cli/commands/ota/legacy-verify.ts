@@ -27,7 +27,10 @@ Examples:
       await using image = await LegacyImage.open(location);
       const signal = context.interrupt.listen();
       const verified = await verifyLegacyImage(image, {caFolder: caDir, skipContents, signal});
-      if (json) return printJson(context, verified);
+      if (json) {
+        printJson(context, verified);
+        return;
+      }
       if (verified.environment === undefined) {
         context.stderr.write('warning: without --ca-dir nobody has checked who the signer is\n');
       }

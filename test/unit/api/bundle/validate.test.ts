@@ -234,7 +234,7 @@ describe('hostile text', () => {
 
   it('any text is judged and never a crash', () => {
     fc.assert(
-      fc.property(fc.string({unit: fc.constantFrom(...'ab: -[]{}\n"\'&*!|>#?%@`,\t0')}), (text) => {
+      fc.property(fc.string({unit: fc.constantFrom(...'ab: -[]{}\n"\'&*!|>#?%@`,\t0'.split(''))}), (text) => {
         expect(problemsOf(text)).not.toEqual([]);
       }),
     );

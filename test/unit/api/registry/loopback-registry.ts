@@ -28,7 +28,7 @@ export function tarOf(name: string, content: string): Buffer {
 /** An image of layers with one file each. */
 export function makeImage(
   files: readonly string[],
-  {architecture = 'arm64', pack = gzipSync as (tar: Buffer) => Buffer} = {},
+  {architecture = 'arm64', pack = gzipSync}: {architecture?: string; pack?: (tar: Buffer) => Buffer} = {},
 ): TestImage {
   const layers = files.map((name) => tarOf(name, `content of ${name}\n`));
   const stored = layers.map(pack);
