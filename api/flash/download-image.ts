@@ -1,9 +1,7 @@
 import {createHash} from 'node:crypto';
-import {createWriteStream} from 'node:fs';
-import {mkdir, readFile, rename, rm, stat, writeFile} from 'node:fs/promises';
+import {mkdir, open, readFile, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {join, posix} from 'node:path';
-import {pipeline} from 'node:stream/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {request, type Dispatcher} from 'undici';
 import {z} from 'zod';
@@ -39,12 +37,16 @@ export async function downloadImage(url: string, options: DownloadOptions): Prom
     partial: join(folder, `${name}.part`),
     validator: join(folder, 'validator.json'),
   };
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 1, before = 0; ; attempt++) {
     try {
       if ((await attemptDownload(url, files, options)) === 'complete') return files.complete;
     } catch (error) {
       options.signal.throwIfAborted();
       if (error instanceof PipelineError) throw error;
+      // A connection that breaks again and again still brings all of it, as long as each brings something.
+      const have = await sizeOf(files.partial);
+      if (have > before) attempt = 1;
+      before = have;
       if (attempt < mostTries) {
         await sleep(250 * 2 ** attempt, undefined, {signal: options.signal});
         continue;
@@ -105,16 +107,17 @@ async function attemptDownload(
   // Before the content: a part without its validator is never continued.
   if (!isRest) await writeFile(files.validator, JSON.stringify(validatorOf(headers)));
   let done = start;
-  const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      done += chunk.length;
+  const file = await open(files.partial, isRest ? 'a' : 'w');
+  try {
+    // Written piece by piece: what came before a connection broke is on the disk, and need not come again.
+    for await (const chunk of body) {
+      await file.writeFile(chunk as Buffer);
+      done += (chunk as Buffer).length;
       options.progress(done, total);
-      yield chunk;
     }
-  };
-  await pipeline(body, counted, createWriteStream(files.partial, {flags: isRest ? 'a' : 'w'}), {
-    signal: options.signal,
-  });
+  } finally {
+    await file.close();
+  }
   if (total !== undefined && done !== total) throw new Error(`it ended after ${done} of ${total} bytes`);
   await rename(files.partial, files.complete);
   await fetchSum(url, `${files.complete}.sha256`, options.signal);

@@ -33,16 +33,20 @@ export async function flash(options: FlashOptions): Promise<FlashResult> {
     throw new PipelineError('USAGE', 'the image and the device are the same file', {
       hint: 'To change an image in its place: hypriotkit personalise IMAGE',
     });
-  checkSize(target, image.source.sizeBytes, options.image);
+  checkSize(target, image.source.sizeBytes, image.label);
   const disk = new PatchedSource(image.source);
   const map = await findBlockMap(image);
   const {files, warnings} =
     wanted === undefined
       ? {files: [], warnings: []}
-      : await personaliseDisk(disk, wanted, {label: options.image, modifiedAt});
+      : await personaliseDisk(disk, wanted, {label: image.label, modifiedAt});
   for (const message of warnings) emit({type: 'notice', level: 'warning', message});
   const ranges = withPatches(map, disk);
-  const plan = planOf(options, target, {imageBytes: map.imageBytes, mappedBytes: sumRanges(ranges), files});
+  const plan = planOf(image.label, target, {
+    imageBytes: map.imageBytes,
+    mappedBytes: sumRanges(ranges),
+    files,
+  });
   const common = {device: target.path, imageBytes: map.imageBytes, files};
   if (options.confirm !== undefined && !(await options.confirm(plan)))
     return {...common, isWritten: false, writtenBytes: 0, writeMs: 0, verifyMs: 0};
@@ -50,7 +54,7 @@ export async function flash(options: FlashOptions): Promise<FlashResult> {
   const written = await writeTarget({
     target,
     image: image.source,
-    label: options.image,
+    label: image.label,
     disk,
     ranges,
     emit,
@@ -99,7 +103,7 @@ function checkSize({path, device}: Target, imageBytes: number, image: string): v
 }
 
 function planOf(
-  {image}: FlashOptions,
+  image: string,
   {path, device}: Target,
   sizes: Pick<FlashPlan, 'imageBytes' | 'mappedBytes' | 'files'>,
 ): FlashPlan {

@@ -41,7 +41,9 @@ export async function openImage(wanted: string, options: OpenOptions): Promise<O
     ? await inPhase('download', wanted, emit, (progress) => downloadImage(wanted, {progress, emit, signal}))
     : await findFile(wanted);
   const packing = findPacking(await readHead(path));
-  if (packing === undefined) return openPlain(path, wanted);
+  // Of a folder, which image it was has to be known.
+  const label = path.startsWith(`${resolve(wanted)}/`) ? join(wanted, basename(path)) : wanted;
+  if (packing === undefined) return openPlain(path, label);
   if (options.mustBePlain === true) throw needsOutput(wanted, 'is packed');
   await checkSum(path);
   return unpack(path, packing, wanted, options);

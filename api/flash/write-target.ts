@@ -3,7 +3,7 @@ import type {FileSource} from '../disk/byte-source.ts';
 import {sumRanges} from '../disk/byte-range.ts';
 import type {PatchedSource} from '../disk/patched-source.ts';
 import {PipelineError} from '../errors.ts';
-import {copyRanges, ImageDamagedError, NotAsWrittenError, verifyChunks} from './copy-ranges.ts';
+import {copyRanges, ImageDamagedError, NotAsWrittenError, verifyRanges} from './copy-ranges.ts';
 import {inPhase, type FlashListener} from './flash-event.ts';
 import type {OpenTarget, Target} from './target.ts';
 
@@ -36,10 +36,11 @@ export async function writeTarget(options: WriteOptions): Promise<Written> {
   const open = await target.open(image.sizeBytes);
   try {
     const startMs = performance.now();
-    const chunks = await inPhase('write', target.path, emit, async (progress) => {
+    const from = {read: (bytes: Buffer, offset: number) => image.readInto(bytes, offset)};
+    await inPhase('write', target.path, emit, async (progress) => {
       const report = (doneBytes: number) => progress(doneBytes, totalBytes);
-      const written = await copyRanges({
-        from: {read: (bytes, offset) => image.readInto(bytes, offset)},
+      await copyRanges({
+        from,
         to: open.file,
         patches: disk,
         ranges,
@@ -47,12 +48,18 @@ export async function writeTarget(options: WriteOptions): Promise<Written> {
         signal,
       });
       await open.file.flush();
-      return written;
     });
     const writtenMs = performance.now();
     await open.file.dropCache();
     await inPhase('verify', target.path, emit, (progress) =>
-      verifyChunks(open.file, chunks, {progress: (doneBytes) => progress(doneBytes, totalBytes), signal}),
+      verifyRanges({
+        image: from,
+        patches: disk,
+        target: open.file,
+        ranges,
+        progress: (doneBytes) => progress(doneBytes, totalBytes),
+        signal,
+      }),
     );
     await open.finish();
     return {writtenBytes: totalBytes, writeMs: writtenMs - startMs, verifyMs: performance.now() - writtenMs};
@@ -68,7 +75,7 @@ async function explain(
 ): Promise<PipelineError> {
   // It may be gone, and closing it fail: what has happened before is what counts.
   await open.abandon().catch(() => undefined);
-  const {stateAfterFailure: state, path} = target;
+  const {stateAfterFailure: state, path, device} = target;
   if (signal.aborted && error === signal.reason)
     return new PipelineError('INTERRUPTED', 'stopped', {cause: error, hint: state});
   const failed = (message: string) => new PipelineError('FLASH_FAILED', message, {cause: error, hint: state});
@@ -81,5 +88,6 @@ async function explain(
   }
   const {code, message} = error as NodeJS.ErrnoException;
   if (code === undefined) throw error;
-  return failed(code === 'ENOSPC' ? `there is no room for ${path}` : `${path} cannot be written: ${message}`);
+  if (code !== 'ENOSPC') return failed(`${path} cannot be written: ${message}`);
+  return failed(device === undefined ? `there is no room for ${path}` : `${path} has less room than it says`);
 }

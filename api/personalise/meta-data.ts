@@ -32,6 +32,7 @@ export function checkMetaData(path: string, text: string): YamlFile {
 export function setInstanceId(document: Document, contents: readonly string[]): void {
   if (document.contents !== null) document.delete('instance-id');
   const hash = createHash('sha256');
-  for (const text of [...contents, document.toString()]) hash.update(`${text.length}:${text}`);
+  const rest = JSON.stringify(document.toJS() ?? {});
+  for (const text of [...contents, rest]) hash.update(`${text.length}:${text}`);
   document.set('instance-id', `hypriotkit-${hash.digest('hex').slice(0, 16)}`);
 }

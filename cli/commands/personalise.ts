@@ -7,7 +7,6 @@ import {reportFlash} from '../report-flash.ts';
 /** `hypriotkit personalise`: changes the boot partition inside an image file. */
 export const personaliseCommand = (context: CliContext) => {
   const command = new Command('personalise')
-    .alias('personalize')
     .description('set host name, WiFi, SSH keys and files inside an image, without mounting it')
     .argument('<image>', 'an .img; with --output also .zip, .gz, .xz, .zst, a URL, or a folder with an .img')
     .option('-o, --output <file>', 'leave the image as it is and write a changed copy')

@@ -15,7 +15,8 @@ const done: Readonly<Record<FlashPhase, string>> = {
   verify: 'verified',
 };
 
-const barCells = 20;
+const mostCells = 20;
+const fewestCells = 5;
 /** Before that, a rate says more about caches than about the card. */
 const leastMs = 1000;
 
@@ -28,20 +29,22 @@ export function renderProgress(
 ): string {
   const {phase, doneBytes, totalBytes} = progress;
   const rate = elapsedMs < leastMs ? 0 : (doneBytes * 1000) / elapsedMs;
-  const parts =
-    totalBytes === undefined || totalBytes === 0
-      ? [formatBytes(doneBytes)]
-      : [
-          bar(doneBytes / totalBytes),
-          `${Math.floor((doneBytes * 100) / totalBytes)} %`.padStart(5),
-          `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
-        ];
+  const isKnown = totalBytes !== undefined && totalBytes > 0;
+  const parts = isKnown
+    ? [
+        `${Math.floor((doneBytes * 100) / totalBytes)} %`.padStart(5),
+        `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
+      ]
+    : [formatBytes(doneBytes)];
   if (rate > 0) parts.push(`${formatBytes(rate)}/s`);
-  if (rate > 0 && totalBytes !== undefined)
-    parts.push(`${formatDuration(((totalBytes - doneBytes) * 1000) / rate)} left`);
+  if (rate > 0 && isKnown) parts.push(`${formatDuration(((totalBytes - doneBytes) * 1000) / rate)} left`);
   const numbers = parts.join('  ');
-  const room = width - numbers.length - doing[phase].length - 4;
-  return truncate(`${doing[phase]} ${truncate(subject, Math.max(8, room))}  ${numbers}`, width - 1);
+  const text = `${doing[phase]} ${truncate(subject, Math.max(8, width - numbers.length - doing[phase].length - 4))}`;
+  // The bar takes what room is left.
+  const cells = isKnown ? Math.min(mostCells, width - text.length - numbers.length - 7) : 0;
+  const line =
+    cells < fewestCells ? [text, numbers] : [text, bar(doneBytes / (totalBytes ?? 1), cells), numbers];
+  return truncate(line.join('  '), width - 1);
 }
 
 /** `writing /dev/sdb` */
@@ -55,7 +58,7 @@ export function renderEnd(phase: FlashPhase, doneBytes: number, durationMs: numb
   return `${done[phase]} ${formatBytes(doneBytes)} in ${formatDuration(durationMs)}${rate}`;
 }
 
-function bar(part: number): string {
-  const full = Math.min(barCells, Math.floor(part * barCells));
-  return `[${'#'.repeat(full)}${'.'.repeat(barCells - full)}]`;
+function bar(part: number, cells: number): string {
+  const full = Math.min(cells, Math.floor(part * cells));
+  return `[${'#'.repeat(full)}${'.'.repeat(cells - full)}]`;
 }

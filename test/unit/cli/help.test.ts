@@ -7,6 +7,8 @@ const commands = [
   'explain',
   'status',
   'boot',
+  'flash',
+  'personalise',
   'config',
   'verify',
   'clean',
