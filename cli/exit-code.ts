@@ -6,6 +6,8 @@ export const ExitCode = {
   Failed: 1,
   /** Nothing was begun: wrong usage, a wrong configuration, no usable engine. */
   NotStarted: 2,
+  /** What the reference's `images_packer` ends with for wrong usage (EINVAL); no command of our own does. */
+  InvalidArgument: 22,
   /** Stopped by Ctrl-C or SIGTERM (128 + SIGINT). */
   Interrupted: 130,
 } as const;

@@ -6,6 +6,7 @@ import {OtaError} from '../api/ota/ota-error.ts';
 import type {CliContext} from './context.ts';
 import {ExitCode} from './exit-code.ts';
 import {tailOf} from './reporters/describe.ts';
+import {formatBundleIssue} from './results/format-bundle-issue.ts';
 import {cleanLine, indent} from './text.ts';
 
 /** How many of the last lines of a failed step are shown. */
@@ -32,6 +33,9 @@ export function formatError(error: unknown, colors: ChalkInstance): string {
   if (error instanceof PipelineError) {
     const failures = error.failures.map((failure) => formatFailure(failure, colors));
     return [`${label} ${error.message}`, ...failures, ...formatHint(error.hint, '  ', colors)].join('\n');
+  }
+  if (error instanceof ConfigError && error.code === 'BUNDLE_INVALID') {
+    return error.issues.map((issue) => formatBundleIssue(issue, colors)).join('\n');
   }
   if (error instanceof ConfigError) {
     return error.issues.map((issue) => `${label} ${formatConfigIssue(issue)}`).join('\n');
@@ -69,7 +73,9 @@ function formatHint(hint: string | undefined, margin: string, colors: ChalkInsta
 }
 
 function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof ConfigError) return ExitCode.NotStarted;
+  // Judging a bundle description is the work, and it was done.
+  if (error instanceof ConfigError)
+    return error.code === 'BUNDLE_INVALID' ? ExitCode.Failed : ExitCode.NotStarted;
   if (!(error instanceof PipelineError)) return ExitCode.Failed;
   if (error.code === 'INTERRUPTED') return ExitCode.Interrupted;
   return error.couldNotStart ? ExitCode.NotStarted : ExitCode.Failed;

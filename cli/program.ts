@@ -1,6 +1,7 @@
-import {Command} from '@commander-js/extra-typings';
+import {Command, type CommandUnknownOpts} from '@commander-js/extra-typings';
 import {bootCommand} from './commands/boot.ts';
 import {buildCommand} from './commands/build.ts';
+import {bundleCommand} from './commands/bundle/index.ts';
 import {cleanCommand} from './commands/clean.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
@@ -51,11 +52,19 @@ export function createProgram(context: CliContext) {
     verifyCommand(context),
     cleanCommand(context),
     upgradeCommand(context),
+    bundleCommand(context),
     otaCommand(context),
     doctorCommand(context),
   ];
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  for (const command of commands) program.addCommand(inherit(command, program));
   return program;
+}
+
+/** Hands settings down to a command and, where it is a group, to the commands in it. */
+function inherit<T extends CommandUnknownOpts>(command: T, parent: CommandUnknownOpts): T {
+  command.copyInheritedSettings(parent);
+  for (const inner of command.commands) inherit(inner, command);
+  return command;
 }
 
 const programExamples = `

@@ -1,7 +1,7 @@
 import {relative} from 'node:path';
 
 /** `CONFIG_UNREADABLE`: the file could not be read at all; `CONFIG_INVALID`: what it says is wrong. */
-export type ConfigErrorCode = 'CONFIG_INVALID' | 'CONFIG_UNREADABLE';
+export type ConfigErrorCode = 'CONFIG_INVALID' | 'CONFIG_UNREADABLE' | 'BUNDLE_INVALID';
 
 /** One thing that is wrong in a configuration file. */
 export interface ConfigIssue {
@@ -60,21 +60,26 @@ export class ConfigError extends Error {
  * @param folder File names are shown relative to it when they lie in it.
  */
 export function formatConfigIssue(issue: ConfigIssue, folder: string = process.cwd()): string {
-  const {line, column, message, found, suggestion, excerpt} = issue;
-  const near = relative(folder, issue.file);
-  const file = near === '' || near.startsWith('..') ? issue.file : near;
-  const position = line === undefined ? `${file}:` : `${file}:${line}:${column ?? 1}`;
-  let text = `${position} ${message}`;
-  if (found !== undefined) {
-    text += `, found ${found}`;
-  }
-  if (suggestion !== undefined) {
-    text += `, did you mean "${suggestion}"?`;
-  }
-  if (excerpt !== undefined) {
-    // Tabs stay tabs, or the squiggle would not stand under the text.
-    const indent = excerpt.text.slice(0, excerpt.start).replaceAll(/[^\t]/g, ' ');
-    text += `\n    ${excerpt.text}\n    ${indent}${'~'.repeat(excerpt.length)}`;
-  }
-  return text;
+  return [`${formatPosition(issue, folder)} ${formatStatement(issue)}`, ...formatExcerpt(issue)].join('\n');
+}
+
+/** Where an issue is: `configs.json:3:17`. */
+export function formatPosition({file, line, column}: ConfigIssue, folder: string = process.cwd()): string {
+  const near = relative(folder, file);
+  const shown = near === '' || near.startsWith('..') ? file : near;
+  return line === undefined ? `${shown}:` : `${shown}:${line}:${column ?? 1}`;
+}
+
+/** What an issue says, without its position. */
+export function formatStatement({message, found, suggestion}: ConfigIssue): string {
+  const rest = found === undefined ? '' : `, found ${found}`;
+  return message + rest + (suggestion === undefined ? '' : `, did you mean "${suggestion}"?`);
+}
+
+/** The line of an issue with a squiggle under the bad part; nothing when there is no line. */
+export function formatExcerpt({excerpt}: ConfigIssue): readonly string[] {
+  if (excerpt === undefined) return [];
+  // Tabs stay tabs, or the squiggle would not stand under the text.
+  const indent = excerpt.text.slice(0, excerpt.start).replaceAll(/[^\t]/g, ' ');
+  return [`    ${excerpt.text}`, `    ${indent}${'~'.repeat(excerpt.length)}`];
 }

@@ -112,6 +112,11 @@ export class DockerImages {
     await followProgress(stream, options.onLine);
   }
 
+  /** The image as `docker save` writes it. */
+  async save(reference: string): Promise<NodeJS.ReadableStream> {
+    return this.#docker.getImage(reference).get();
+  }
+
   /** Makes an image of one layer from a root file system as tar. */
   async importTar(
     tar: NodeJS.ReadableStream,

@@ -1,5 +1,9 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {legacyBuildCommand} from './legacy-build.ts';
+import {legacyDeployCommand} from './legacy-deploy.ts';
+import {legacyVerifyCommand} from './legacy-verify.ts';
+import {packingCommands} from './packing-commands.ts';
 import {readingCommands} from './reading-commands.ts';
 import {writingCommands} from './writing-commands.ts';
 
@@ -24,5 +28,9 @@ Examples:
     return this;
   };
   for (const command of [...writingCommands(context), ...readingCommands(context)]) ota.addCommand(command);
+  ota.addCommand(legacyBuildCommand(context));
+  ota.addCommand(legacyVerifyCommand(context));
+  ota.addCommand(legacyDeployCommand(context));
+  for (const command of packingCommands(context)) ota.addCommand(command);
   return ota;
 }

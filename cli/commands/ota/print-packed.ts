@@ -1,0 +1,12 @@
+import type {BundleManifest} from '../../../api/ota/packer/bundle-plan.ts';
+import type {CliContext} from '../../context.ts';
+import {formatBytes, formatCount} from '../../format.ts';
+
+/** The result of packing on stdout, what is in it on stderr. */
+export function printPacked(place: string, manifest: BundleManifest, context: CliContext): void {
+  const {image_meta: images, data_files_num: files, data_size: bytes} = manifest;
+  context.stderr.write(
+    `${formatCount(images.length, 'image')}, ${formatCount(files, 'file')}, ${formatBytes(bytes)}\n`,
+  );
+  context.stdout.write(`${place}\n`);
+}
