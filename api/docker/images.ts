@@ -112,11 +112,6 @@ export class DockerImages {
     await followProgress(stream, options.onLine);
   }
 
-  /** The image as `docker save` writes it. */
-  async save(reference: string): Promise<NodeJS.ReadableStream> {
-    return this.#docker.getImage(reference).get();
-  }
-
   /** Makes an image of one layer from a root file system as tar. */
   async importTar(
     tar: NodeJS.ReadableStream,
@@ -128,9 +123,9 @@ export class DockerImages {
     await followProgress(stream, undefined);
   }
 
-  /** The image as a tar, without any tag. */
-  async save(id: string): Promise<AsyncIterable<Buffer>> {
-    return (await this.#docker.getImage(id).get()) as AsyncIterable<Buffer>;
+  /** The image as `docker save` writes it: named by its id, without any tag. */
+  async save(reference: string): Promise<NodeJS.ReadableStream & AsyncIterable<Buffer>> {
+    return (await this.#docker.getImage(reference).get()) as NodeJS.ReadableStream & AsyncIterable<Buffer>;
   }
 
   /**

@@ -107,6 +107,11 @@ export class GitServer {
     this.#limit.bytes = bytes;
   }
 
+  /** What is left of that. */
+  get remainingBytes(): number {
+    return this.#limit.bytes;
+  }
+
   async stop(): Promise<void> {
     this.#door.close();
     // git-daemon is a program of its own that `git` starts.

@@ -155,12 +155,15 @@ describe('a connection that breaks', () => {
     const commit = repository.commit(files);
     const server = await GitServer.start(repository);
     try {
-      const fetch = (messages: string[]) =>
-        cache.fetch(
+      const fetch = (messages: string[], into = cache) =>
+        into.fetch(
           {repository: server.url, ref: 'main', commit, folder: ''},
           {onProgress: (message) => messages.push(message)},
         );
-      server.cutAfter(780_000);
+      server.cutAfter(Number.MAX_SAFE_INTEGER);
+      await fetch([], new GitCache(join(scratch, 'other')));
+      // In the middle of the second batch.
+      server.cutAfter((Number.MAX_SAFE_INTEGER - server.remainingBytes) * 0.95);
       await expect(fetch([])).rejects.toMatchObject({
         code: 'SOURCE_UNAVAILABLE',
         hint: expect.stringContaining('kept') as string,
