@@ -1,9 +1,13 @@
 import type {Lock} from '../../configs/lock-file.ts';
 import {ImageCache} from '../../volumes/image-cache.ts';
 import {baseImageStep} from '../components/components.ts';
+import {pinOf} from '../components/pins.ts';
+import {ImageOperationError} from '../docker/images.ts';
 import {ensureBaseImage, type BaseImage} from '../engine/base-image.ts';
+import {ensureRepositoryImage} from '../engine/repository-image.ts';
 import {PipelineError} from '../errors.ts';
 import type {StepFailure} from '../events/step-failure.ts';
+import {GitCache} from '../git/git-cache.ts';
 import type {Run} from './run.ts';
 
 /**
@@ -34,6 +38,11 @@ export async function prepareBaseImage(run: Run, lock: Lock | undefined): Promis
       signal,
       new ImageCache(session.packageHost),
     );
+    session.useBaseImage(baseImage.reference);
+    await prepareForeignBase(run, baseImage, (message) => {
+      work.done = true;
+      emit({type: 'step-progress', step: baseImageStep, message});
+    });
     emit({
       type: 'step-finished',
       step: baseImageStep,
@@ -41,18 +50,42 @@ export async function prepareBaseImage(run: Run, lock: Lock | undefined): Promis
       durationMs: Date.now() - startedMs,
       artifacts: [],
     });
-    session.useBaseImage(baseImage.reference);
     return baseImage;
   } catch (error) {
-    if (!(error instanceof PipelineError) || signal.aborted) throw error;
+    if (signal.aborted) throw error;
+    if (!(error instanceof PipelineError || error instanceof ImageOperationError)) throw error;
     const failure: StepFailure = {
       reason: 'image-build-failed',
       step: baseImageStep,
       message: error.message,
-      ...(error.hint !== undefined && {hint: error.hint}),
-      tail: (error.cause as {tail?: readonly string[]} | undefined)?.tail ?? [],
+      ...('hint' in error && error.hint !== undefined && {hint: error.hint}),
+      tail:
+        'tail' in error ? error.tail : ((error.cause as {tail?: readonly string[]} | undefined)?.tail ?? []),
     };
     emit({type: 'step-failed', step: baseImageStep, durationMs: Date.now() - startedMs, failure});
     throw new PipelineError('BUILD_FAILED', 'base_image failed', {cause: error, failures: [failure]});
   }
+}
+
+/**
+ * Builds the base image of a repository under the name that the Dockerfiles of other repositories start from. The
+ * build images that come with hypriotkit start from its own, whose tools their scripts need.
+ */
+async function prepareForeignBase(
+  {session, resolved, emit, signal}: Run,
+  base: BaseImage,
+  onProgress: (message: string) => void,
+): Promise<void> {
+  const {base_image: config} = resolved.components;
+  if (config.repo === 'builtin') return;
+  await ensureRepositoryImage(session, {
+    name: 'base_image_repository',
+    folder: pinOf(resolved.components, resolved.pins, 'base_image.repo'),
+    imageName: config.image,
+    base,
+    git: new GitCache(),
+    onProgress,
+    onLine: (line) => emit({type: 'step-output', step: baseImageStep, stream: 'stdout', line}),
+    signal,
+  });
 }

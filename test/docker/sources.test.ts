@@ -193,6 +193,27 @@ describe('a repository as build image', () => {
     });
   });
 
+  it('starts from the base image of another repository, under the name that its Dockerfile has', async () => {
+    const base = repositoryOf({
+      Dockerfile: 'ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo from the other base >/etc/origin\n',
+    });
+    const repository = repositoryOf({
+      Dockerfile: `FROM ${baseName}\nCOPY build.sh /\nCMD ["/build.sh"]\n`,
+      'build.sh': `#!/bin/sh
+set -e
+mkdir /x /x/boot && cp /etc/origin /x/boot/bootcode.bin
+tar -C /x -czf /builds/rpi-bootloader.tar.gz boot
+cd /builds && sha256sum rpi-bootloader.tar.gz >rpi-bootloader.tar.gz.sha256
+`,
+    });
+    await configure({
+      base_image: {image: baseName, repo: base.url},
+      rpi_bootloader: {repo: repository.url},
+    });
+    await buildHere('rpi_bootloader');
+    expect(filesOf('rpi-bootloader.tar.gz')).toEqual({'boot/bootcode.bin': 'from the other base\n'});
+  });
+
   it('consumes what ours make, also where /lib is a link', async () => {
     const [rootFs, boot, image] = [rootFsRepository, bootloaderRepository, imageRepository].map(repositoryOf);
     await configure({
