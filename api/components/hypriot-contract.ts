@@ -10,6 +10,9 @@ import {gibibyte, withDigest, type HandedFile, type Output, type Setting, type S
  * image-builder-rpi64.
  */
 
+/** Tells the commit of `base_image.repo`: for the identity, the scripts have no use for it. */
+export const baseVariable = 'BASE_IMAGE_COMMIT';
+
 interface Described {
   readonly component: ComponentName;
   readonly description: string;
@@ -31,7 +34,7 @@ function hypriotStep(configs: Configs, pins: Pins, described: Described): Step {
     buildImage: component,
     imageName: configs[component].image,
     command: command ?? [],
-    settings,
+    settings: [...settings, ...baseSettings(configs, pins)],
     inputs: inputs ?? [],
     outputs,
     network: true,
@@ -39,6 +42,13 @@ function hypriotStep(configs: Configs, pins: Pins, described: Described): Step {
     repository: pinOf(configs, pins, `${component}.repo`),
     hypriot: {handed: handed ?? [], ...(privileges !== undefined && {privileges})},
   };
+}
+
+/** What its Dockerfile starts from, where that is a repository too. */
+function baseSettings(configs: Configs, pins: Pins): Setting[] {
+  if (configs.base_image.repo === 'builtin') return [];
+  const {commit, folder} = pinOf(configs, pins, 'base_image.repo');
+  return [{field: 'base_image.repo', variable: baseVariable, value: `${commit} ${folder}`.trim()}];
 }
 
 /** As hypriot/os-rootfs; the name of its output always has the variant in it. */

@@ -17,6 +17,8 @@ export interface RepositoryImageRequest {
   readonly imageName: string;
   /** What its Dockerfile may start from. */
   readonly base: BaseImage;
+  /** What else decides what its Dockerfile starts from. */
+  readonly from?: string | undefined;
   readonly git: GitCache;
   readonly onProgress: (message: string) => void;
   readonly onLine: (line: string) => void;
@@ -34,9 +36,9 @@ export async function ensureRepositoryImage(
   session: EngineSession,
   request: RepositoryImageRequest,
 ): Promise<{readonly reference: string; readonly image: LocalImage}> {
-  const {name, folder, imageName, base, git, onProgress, onLine, signal} = request;
+  const {name, folder, imageName, base, from = '', git, onProgress, onLine, signal} = request;
   const digest = createHash('sha256')
-    .update(`git ${folder.commit} ${folder.folder} ${base.identity}`)
+    .update(`git ${folder.commit} ${folder.folder} ${base.identity} ${from}`)
     .digest('hex');
   const reference = `hypriotkit/${name}:${digest.slice(0, 16)}`;
   if ((await session.images.find(reference)) === undefined) {

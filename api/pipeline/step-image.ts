@@ -1,4 +1,5 @@
 import {join} from 'node:path';
+import {baseVariable} from '../components/hypriot-contract.ts';
 import type {PinnedFolder, Step} from '../components/step.ts';
 import {label} from '../docker/labels.ts';
 import {ensureBuildImage} from '../engine/build-image.ts';
@@ -29,7 +30,7 @@ export async function ensureStepImage(step: Step, context: RunContext, log: Step
 }
 
 async function fromRepository(
-  {component, imageName}: Step,
+  {component, imageName, settings}: Step,
   folder: PinnedFolder,
   {session, baseImage, git, signal, privileged}: RunContext,
   log: StepLog,
@@ -39,6 +40,7 @@ async function fromRepository(
     folder,
     imageName,
     base: baseImage,
+    from: settings.find(({variable}) => variable === baseVariable)?.value,
     git,
     onProgress: log.progress,
     onLine: (line) => log.output('stdout', line),

@@ -212,6 +212,11 @@ cd /builds && sha256sum rpi-bootloader.tar.gz >rpi-bootloader.tar.gz.sha256
     });
     await buildHere('rpi_bootloader');
     expect(filesOf('rpi-bootloader.tar.gz')).toEqual({'boot/bootcode.bin': 'from the other base\n'});
+
+    base.commit({Dockerfile: 'ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo newer >/etc/origin\n'});
+    await rm(join(target, 'hypriotkit.lock'));
+    await buildHere('rpi_bootloader');
+    expect(filesOf('rpi-bootloader.tar.gz')).toEqual({'boot/bootcode.bin': 'newer\n'});
   });
 
   it('consumes what ours make, also where /lib is a link', async () => {
