@@ -53,6 +53,9 @@ say "Configuring $HYPRIOT_HOSTNAME"
 /usr/lib/hypriotkit/configure-system.sh "$root"
 /builder/configure-device.sh "$root" "$disk_id"
 cp /builder/config.txt /builder/seed/* "$root/usr/lib/os-release" "$boot/"
+# What config.txt says of Debian's kernel need not hold for one from elsewhere.
+[ -e "$boot/initrd.img" ] || sed -i '/^initramfs /d' "$boot/config.txt"
+[ ! -e "$boot/bcm2710-rpi-3-b.dtb" ] || sed -i '/mainline kernel/d; /^upstream_kernel=/d' "$boot/config.txt"
 # Consoles: the monitor, and the UART on the pins of the header: ttyS1 on the Pi 3, 4 and Zero 2 W
 # (the PL011 serves Bluetooth there), ttyAMA10 on the Pi 5. One that a board does not have is ignored.
 # The last one that exists is /dev/console; each gets a login.
