@@ -50,6 +50,8 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
     );
     session.useBaseImage(baseImage.reference);
     await removeStaleRuns(session);
+    // Starts the attendant: a machine without one is taken for left over by the next run when it is ten minutes old.
+    await session.run('true', []);
     const store = new ArtifactStore(session);
     const emulator = await ensureEmulator(session, baseImage, emit, options.signal);
     const image = await locateImage(session, store, {image: options.image, target: options.target}, progress);
