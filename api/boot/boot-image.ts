@@ -58,6 +58,8 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
     );
     session.useBaseImage(baseImage.reference);
     await removeStaleRuns(session);
+    // Starts the attendant: a machine without one is taken for left over by the next run when it is ten minutes old.
+    await session.run('true', []);
     const store = new ArtifactStore(session);
     const locked = lock?.boot?.architectures[session.engine.architecture];
     const report = {progress, output, warn};
