@@ -101,7 +101,7 @@ describe('a named volume', () => {
     expect(await leftovers(volume)).toEqual([]);
 
     await destroyVolume({volume});
-    expect(await status({volume})).toEqual({volume, exists: false, sizeBytes: 0, entries: []});
+    expect(await status({volume})).toMatchObject({volume, exists: false, sizeBytes: 0, entries: []});
     await expect(destroyVolume({volume})).rejects.toMatchObject({code: 'VOLUME_NOT_FOUND'});
     await expect(getVolumeContent({volume, target})).rejects.toMatchObject({code: 'VOLUME_NOT_FOUND'});
   });
