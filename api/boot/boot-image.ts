@@ -9,7 +9,6 @@ import {ensureSessionVolume, openPackageSession} from '../engine/open-session.ts
 import type {EngineSession} from '../engine/session.ts';
 import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
-import type {PipelineEvent} from '../events/event.ts';
 import type {BootOptions, BootResult} from '../options.ts';
 import {configLocation} from '../pipeline/config-location.ts';
 import {lockLocation} from '../pipeline/lock.ts';
