@@ -80,7 +80,7 @@ describe('root_fs fails and says why', () => {
     expect(exit.code).toBe(1);
     expect(failure).toMatchObject({step: 'root_fs.resolve', code: 'PACKAGE_NOT_FOUND'});
     expect(failure.message).toContain("'no-such-package-here'");
-    expect(failure.hint).toContain('root_fs.packages');
+    expect(failure.hint).toContain('packages and remove_packages of root_fs');
   });
 });
 
