@@ -13,6 +13,9 @@ export interface FlashIo {
   readonly pauseDrawing: () => void;
 }
 
+// Not in a function that has a `using`: there tsc 6 leaves the ending of a dynamic import as it is.
+const loadReporter = () => import('./reporters/flash-reporter.ts');
+
 /** As `reportRun`, for work that is no pipeline: one phase after the other, with bytes. */
 export async function reportFlash<T extends object>(
   context: CliContext,
@@ -22,7 +25,7 @@ export async function reportFlash<T extends object>(
 ): Promise<T> {
   const signal = context.interrupt.listen();
   const {stderr: output, symbols, stdout} = context;
-  const {FlashReporter} = await import('./reporters/flash-reporter.ts');
+  const {FlashReporter} = await loadReporter();
   const colors = await context.colors('stderr');
   using reporter = new FlashReporter({output, symbols, colors, isLive: isLive(context)});
   const onEvent: FlashListener = (event) => {

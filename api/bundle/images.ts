@@ -123,6 +123,17 @@ async function loadDescription(file: string): Promise<Description> {
   return description;
 }
 
+// Loaded where they are needed, because they take long. Not in functions that have an `await using`: there tsc 6 leaves
+// the ending of a dynamic import as it is.
+const loadLayouts = () => import('../registry/oci-layout.ts');
+const loadRegistries = () => import('../registry/registry-client.ts');
+const loadEngine = () =>
+  Promise.all([
+    import('../docker/client.ts'),
+    import('../docker/images.ts'),
+    import('../registry/engine-images.ts'),
+  ]);
+
 async function spoolAll(
   references: readonly ImageReference[],
   {origin, platform, signal, onImage}: BundleImagesOptions,
@@ -135,11 +146,7 @@ async function spoolAll(
     onImage?.(toBundleImage(image));
   };
   if (origin.kind === 'engine') {
-    const [{connectDocker}, {DockerImages}, {spoolFromEngine}] = await Promise.all([
-      import('../docker/client.ts'),
-      import('../docker/images.ts'),
-      import('../registry/engine-images.ts'),
-    ]);
+    const [{connectDocker}, {DockerImages}, {spoolFromEngine}] = await loadEngine();
     const {docker} = await connectDocker(origin.host);
     const engine = new DockerImages(docker);
     for (const reference of references) {
@@ -152,12 +159,12 @@ async function spoolAll(
   }
   const wanted = platform ?? defaultPlatform;
   if (origin.kind === 'layout') {
-    const {OciLayout} = await import('../registry/oci-layout.ts');
+    const {OciLayout} = await loadLayouts();
     const layout = await OciLayout.open(origin.folder);
     for (const reference of references) take(await spool.fetch(layout, reference, wanted));
     return images;
   }
-  const {RegistryClient} = await import('../registry/registry-client.ts');
+  const {RegistryClient} = await loadRegistries();
   await using registry = new RegistryClient({insecureRegistries: origin.insecureRegistries, signal});
   for (const reference of references) take(await spool.fetch(registry, reference, wanted));
   return images;

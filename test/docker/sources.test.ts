@@ -2,15 +2,24 @@ import {execFileSync} from 'node:child_process';
 import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {afterAll, afterEach, beforeEach, describe, expect, it} from 'vitest';
-import type { PipelineError} from '../../api/index.ts';
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it} from 'vitest';
+import type {PipelineError} from '../../api/index.ts';
 import {build, plan, type BuildOptions} from '../../api/index.ts';
 import {Lock} from '../../configs/lock-file.ts';
 import {ScratchRepository, type Tree} from '../git/scratch-repository.ts';
-import {newVolumeName, removeTestThings, removeVolume} from './engine.ts';
+import {engine, newVolumeName, removeTestThings, removeVolume} from './engine.ts';
 
 /** What the Dockerfiles of the repositories start from, as Hypriot's do. */
 const baseName = 'hypriotkit-test/image-builder:latest';
+
+/** What a repository's build image can be for. */
+const ofRepositories = /^hypriotkit\/(?:base_image_repository|root_fs|rpi_bootloader|rpi_sd_image):/;
+
+/** The images that were there before these tests. */
+let before: ReadonlySet<string>;
+beforeAll(async () => {
+  before = new Set((await (await engine()).listImages()).map(({Id: id}) => id));
+});
 
 let volume: string;
 let target: string;
@@ -26,7 +35,16 @@ afterEach(async () => {
   await rm(target, {recursive: true});
   for (const repository of repositories) repository.remove();
 });
-afterAll(removeTestThings);
+afterAll(async () => {
+  await removeTestThings();
+  // Build images of repositories: no later run asks for these commits again.
+  const docker = await engine();
+  const images = await docker.listImages({filters: {label: ['org.hypriotkit.image']}});
+  for (const {Id: id, RepoTags: tags} of images) {
+    if (before.has(id) || !(tags ?? []).some((tag) => ofRepositories.test(tag))) continue;
+    for (const tag of tags ?? []) await docker.getImage(tag).remove({force: true});
+  }
+});
 
 function repositoryOf(tree: Tree): ScratchRepository {
   const repository = new ScratchRepository();

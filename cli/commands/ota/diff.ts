@@ -1,6 +1,8 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {formatBytes} from '../../format.ts';
 import {jsonOption} from '../../options.ts';
+import {loadOta} from './load-ota.ts';
 import {ecuOption, releaseKeyOption} from './options.ts';
 import {printJson} from './print.ts';
 
@@ -16,7 +18,7 @@ export const diffCommand = (context: CliContext) =>
     .addOption(jsonOption())
     .addHelpText('after', '\nExamples:\n  $ hypriotkit ota diff --ecu-id main main-1.0.zip main-1.1.zip\n')
     .action(async (before, after, {ecuId, releaseKey, all, json}) => {
-      const {diffImages, ImageReader} = await import('../../../api/ota/image/index.ts');
+      const {diffImages, ImageReader} = await loadOta();
       await using oldImage = await ImageReader.open(before);
       await using newImage = await ImageReader.open(after);
       const diff = await diffImages(oldImage, newImage, {ecuId, releaseKey});
@@ -24,7 +26,6 @@ export const diffCommand = (context: CliContext) =>
         printJson(context, diff);
         return;
       }
-      const {formatBytes} = await import('../../format.ts');
       const costly = [...diff.paths].sort((a, b) => b.downloadBytes - a.downloadBytes);
       const shown = all === true ? diff.paths : costly.slice(0, 20);
       const lines = shown.map(

@@ -4,6 +4,13 @@ import {formatCount} from '../../format.ts';
 import {jsonOption} from '../../options.ts';
 import {printJson} from './print.ts';
 
+// Not in a function that has an `await using`: there tsc 6 leaves the ending of a dynamic import as it is.
+const loadLegacy = () =>
+  Promise.all([
+    import('../../../api/ota/legacy/legacy-image.ts'),
+    import('../../../api/ota/legacy/verify-legacy.ts'),
+  ]);
+
 /** `hypriotkit ota legacy-verify`: checks an OTA image of the old format. */
 export const legacyVerifyCommand = (context: CliContext) =>
   new Command('legacy-verify')
@@ -20,10 +27,7 @@ Examples:
 `,
     )
     .action(async (location, {caDir, skipContents, json}) => {
-      const [{LegacyImage}, {verifyLegacyImage}] = await Promise.all([
-        import('../../../api/ota/legacy/legacy-image.ts'),
-        import('../../../api/ota/legacy/verify-legacy.ts'),
-      ]);
+      const [{LegacyImage}, {verifyLegacyImage}] = await loadLegacy();
       await using image = await LegacyImage.open(location);
       const signal = context.interrupt.listen();
       const verified = await verifyLegacyImage(image, {caFolder: caDir, skipContents, signal});
