@@ -9,7 +9,7 @@ import type {LocatedImage} from './find-image.ts';
 import {ConsoleError, SerialConsole} from './serial-console.ts';
 import {SerialShell} from './shell.ts';
 
-/** cloud-init's first boot takes some three minutes on two idle cores, and CI has slower ones. */
+/** A first boot took 200 to 600 seconds to its login prompt on two busy cores. */
 const defaultTimeoutSeconds = 900;
 
 /** The emulated board's 1 GiB, and qemu itself. */
