@@ -19,12 +19,14 @@ afterAll(() => {
 
 describe('what tsc makes of the sources', () => {
   it('imports nothing that exists only as a source, in functions with `using` neither', () => {
-    const files = readdirSync(folder, {recursive: true, encoding: 'utf8'}).filter((name) => name.endsWith('.js'));
+    const files = readdirSync(folder, {recursive: true, encoding: 'utf8'}).filter((name) =>
+      name.endsWith('.js'),
+    );
     expect(files.length).toBeGreaterThan(100);
     const wrong = files.flatMap((name) =>
-      [...readFileSync(join(folder, name), 'utf8').matchAll(/^(?! *\*).*(?:import\(|from )'\.[^']*\.ts'/gm)].map(
-        ([line]) => `${name}: ${line.trim()}`,
-      ),
+      [
+        ...readFileSync(join(folder, name), 'utf8').matchAll(/^(?! *\*).*(?:import\(|from )'\.[^']*\.ts'/gm),
+      ].map(([line]) => `${name}: ${line.trim()}`),
     );
     expect(wrong).toEqual([]);
   });

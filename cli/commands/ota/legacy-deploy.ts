@@ -1,6 +1,14 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
 
+// Not in a function that has an `await using`: there tsc 6 leaves the ending of a dynamic import as it is.
+const loadLegacy = () =>
+  Promise.all([
+    import('../../../api/ota/legacy/legacy-image.ts'),
+    import('../../../api/ota/legacy/verify-legacy.ts'),
+    import('../../../api/ota/legacy/deploy-legacy.ts'),
+  ]);
+
 /** `hypriotkit ota legacy-deploy`: makes the root file system of an image of the old format. */
 export const legacyDeployCommand = (context: CliContext) =>
   new Command('legacy-deploy')
@@ -16,11 +24,7 @@ Examples:
 `,
     )
     .action(async (location, {rootfsDir, caDir}) => {
-      const [{LegacyImage}, {verifyLegacyImage}, {deployLegacyImage}] = await Promise.all([
-        import('../../../api/ota/legacy/legacy-image.ts'),
-        import('../../../api/ota/legacy/verify-legacy.ts'),
-        import('../../../api/ota/legacy/deploy-legacy.ts'),
-      ]);
+      const [{LegacyImage}, {verifyLegacyImage}, {deployLegacyImage}] = await loadLegacy();
       const signal = context.interrupt.listen();
       await using image = await LegacyImage.open(location);
       // Contents are checked while they are written.
