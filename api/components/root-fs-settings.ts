@@ -108,12 +108,12 @@ export function overlayFiles({root_fs: {overlay}}: Configs, local: LocalFiles): 
   return overlay === '' ? [] : [{path: 'overlay', field: 'root_fs.overlay', tree: localTree(local, overlay)}];
 }
 
-/** The same configuration gives the same image, so the salt is not random; it differs for each user and host name. */
-function passwordHash({password, username, hostname}: Configs['root_fs']): string {
+/**
+ * The same configuration gives the same image, so the salt is not random: it follows from the user name. Not from the
+ * host name too, because a changed host name would then be a changed password for whoever asks why something is built.
+ */
+function passwordHash({password, username}: Configs['root_fs']): string {
   if (isPasswordHash(password)) return password;
-  const salt = createHash('sha256')
-    .update(`hypriotkit password salt ${username} ${hostname}`)
-    .digest('hex')
-    .slice(0, 16);
+  const salt = createHash('sha256').update(`hypriotkit password salt ${username}`).digest('hex').slice(0, 16);
   return cryptPassword(password, salt);
 }
