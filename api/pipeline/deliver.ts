@@ -161,7 +161,8 @@ async function copyOut(
 
 /** Whether the content is there already; what had to be read to know that need not be read next time. */
 async function isUnchanged(path: string, file: StoredFile, memory: DeliveryMemory): Promise<boolean> {
-  if ((await memory.recall(path)) === file.sha256) return true;
+  const known = await memory.recall(path);
+  if (known !== undefined) return known === file.sha256;
   const remember = await memory.observe(path);
   if (!(await hasContent(path, file))) return false;
   await remember(file.sha256);
