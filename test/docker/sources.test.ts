@@ -146,6 +146,62 @@ describe('firmware from git', () => {
   });
 });
 
+/** As much of a kernel's build system as rpi_kernel uses; what it compiles is one function. */
+const kernel = {
+  'arch/arm64/configs/bcm2711_defconfig': 'CONFIG_MODULES=y\n',
+  'hello.c': 'int main(void) { return 0; }\n',
+  Makefile: `R = 6.12.1$(LOCALVERSION)
+%_defconfig:
+\tcp arch/arm64/configs/$@ .config
+olddefconfig:
+\tgrep -v REFUSED .config | sort -u >sorted && mv sorted .config
+kernelrelease:
+\t@echo $(R)
+Image:
+\tmkdir -p arch/arm64/boot
+\t$(CC) -c -o hello.o hello.c
+\t$(CROSS_COMPILE)objcopy -O binary -j .text hello.o arch/arm64/boot/Image
+dtbs:
+\tmkdir -p arch/arm64/boot/dts/broadcom && echo dtb >arch/arm64/boot/dts/broadcom/bcm2711-rpi-4-b.dtb
+modules:
+modules_install:
+\tmkdir -p $(INSTALL_MOD_PATH)/lib/modules/$(R)
+\tprintf 'kernel/ext4.ko\\nkernel/bcm2835.ko\\nkernel/sdhci-iproc.ko\\n' >$(INSTALL_MOD_PATH)/lib/modules/$(R)/modules.builtin
+`,
+};
+
+describe('a kernel from git', () => {
+  it('is compiled for arm64 with the configuration that is asked for', async () => {
+    const repository = repositoryOf(kernel);
+    const rpi_kernel = {source: 'git', kernel_repo: repository.url, branch: 'main'};
+    await configure({rpi_kernel: {...rpi_kernel, kernel_config: ['CONFIG_CFS_BANDWIDTH=y']}});
+    await buildHere('rpi_kernel');
+    expect(await readFile(join(target, '6.12.1-hypriotos.config'), 'utf8')).toBe(
+      'CONFIG_CFS_BANDWIDTH=y\nCONFIG_MODULES=y\n',
+    );
+    const names = execFileSync('tar', ['-tzf', join(target, '6.12.1-hypriotos.tar.gz')], {encoding: 'utf8'});
+    for (const name of ['boot/kernel8.img', 'boot/initrd.img', 'boot/bcm2711-rpi-4-b.dtb']) {
+      expect(names).toContain(`./${name}\n`);
+    }
+    // The machine code of arm64 for `mov w0, #0; ret`, at the end of the function.
+    const image = execFileSync('tar', [
+      '-xzOf',
+      join(target, '6.12.1-hypriotos.tar.gz'),
+      './boot/kernel8.img',
+    ]);
+    expect(image.toString('hex')).toContain('c0035fd6');
+
+    await configure({rpi_kernel: {...rpi_kernel, kernel_config: ['CONFIG_REFUSED=y']}});
+    const error = await buildHere('rpi_kernel').catch((caught: unknown) => caught);
+    expect((error as PipelineError).failures).toMatchObject([
+      {
+        code: 'CONFIG_REFUSED',
+        message: 'the kernel does not take "CONFIG_REFUSED=y": it knows no CONFIG_REFUSED',
+      },
+    ]);
+  });
+});
+
 /** In the shape of DieterReuter/rpi-bootloader. */
 const bootloaderRepository = {
   'images/boot/Dockerfile': `FROM ${baseName}\nWORKDIR /workdir\nCOPY build.sh /workdir/\nCMD ["./build.sh"]\n`,
