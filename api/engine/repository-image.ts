@@ -52,6 +52,7 @@ export async function ensureRepositoryImage(
         tag: reference,
         buildArguments: {BASE_IMAGE: base.reference},
         labels: {[label.image]: name},
+        ...(git.isOffline && {network: 'none' as const}),
         onLine,
         signal,
       });

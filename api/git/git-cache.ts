@@ -40,11 +40,12 @@ const silenceMs = 120_000;
  */
 export class GitCache {
   readonly #folder: string;
+  /** No repository is asked for anything: what is not here is an error. */
+  readonly isOffline: boolean;
 
-  constructor(
-    folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hypriotkit', 'git'),
-  ) {
+  constructor({folder = defaultFolder(), offline = false}: {folder?: string; offline?: boolean} = {}) {
     this.#folder = folder;
+    this.isOffline = offline;
   }
 
   /**
@@ -104,6 +105,7 @@ export class GitCache {
       const git = this.#git(folder, options.signal, options.onProgress);
       await git.raw('init', '--quiet', '--bare');
       if (await isComplete(git, source)) return folder;
+      if (this.isOffline) throw missingOffline(source);
       options.onProgress?.(`fetching ${withoutPassword(source.repository)}`);
       await fetchTree(git, source);
       await checkFolder(git, source);
@@ -160,6 +162,18 @@ export class GitCache {
       }),
     }).env(gitEnvironment());
   }
+}
+
+function defaultFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hypriotkit', 'git');
+}
+
+function missingOffline({repository, commit}: GitFolder): PipelineError {
+  return new PipelineError(
+    'SOURCE_UNAVAILABLE',
+    `the build is offline, and commit ${commit.slice(0, 12)} of ${withoutPassword(repository)} has not been fetched here before`,
+    {hint: 'Build once with a network and the same lock: that fetches and keeps it.'},
+  );
 }
 
 function completeRef({commit, folder}: GitFolder): string {

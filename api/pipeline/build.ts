@@ -1,4 +1,5 @@
 import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {parseComponentNames} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact} from '../events/event.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
@@ -32,6 +33,7 @@ import {withRun} from './with-run.ts';
  */
 export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const startedMs = Date.now();
+  parseComponentNames(options.allowPrivileged ?? []);
   const project = await loadProject(options);
   const {lock, lockFile, pinDifferences} = project;
   const selection = selectSteps(project, options.components);

@@ -18,7 +18,7 @@ export function makeRunContext(
     store,
     packages: new PackageCache(session.packageHost),
     downloads: new Pool(1),
-    git: new GitCache(),
+    git: new GitCache({offline: options.offline ?? false}),
     privileged: new Set(parseComponentNames(options.allowPrivileged ?? [])),
     baseImage,
     buildImages: builtinBuildImages(),

@@ -72,7 +72,7 @@ export async function prepareBaseImage(run: Run, lock: Lock | undefined): Promis
  * build images that come with hypriotkit start from its own, whose tools their scripts need.
  */
 async function prepareForeignBase(
-  {session, resolved, emit, signal}: Run,
+  {session, resolved, options, emit, signal}: Run,
   base: BaseImage,
   onProgress: (message: string) => void,
 ): Promise<void> {
@@ -83,7 +83,7 @@ async function prepareForeignBase(
     folder: pinOf(resolved.components, resolved.pins, 'base_image.repo'),
     imageName: config.image,
     base,
-    git: new GitCache(),
+    git: new GitCache({offline: options.offline ?? false}),
     onProgress,
     onLine: (line) => emit({type: 'step-output', step: baseImageStep, stream: 'stdout', line}),
     signal,

@@ -16,7 +16,7 @@ let cache: GitCache;
 beforeEach(() => {
   scratch = mkdtempSync(join(tmpdir(), 'hypriotkit-git-cache-'));
   repository = new ScratchRepository();
-  cache = new GitCache(join(scratch, 'cache'));
+  cache = new GitCache({folder: join(scratch, 'cache')});
 });
 
 afterEach(() => {
@@ -90,7 +90,7 @@ describe('archive', () => {
         .digest('hex');
     };
     const first = await digest();
-    cache = new GitCache(join(scratch, 'other'));
+    cache = new GitCache({folder: join(scratch, 'other')});
     expect(await digest()).toBe(first);
   });
 
@@ -144,6 +144,19 @@ describe('archive', () => {
   });
 });
 
+describe('offline', () => {
+  it('gives what has been fetched before, and asks for nothing else', async () => {
+    const commit = repository.commit({README: 'kept', 'other/file': 'fetched'});
+    await cache.fetch({repository: repository.url, ref: 'main', commit, folder: 'other'});
+    cache = new GitCache({folder: join(scratch, 'cache'), offline: true});
+    expect((await archived(commit, 'other')).get('file')?.toString()).toBe('fetched');
+    await expect(archived(commit)).rejects.toMatchObject({
+      code: 'SOURCE_UNAVAILABLE',
+      message: expect.stringContaining('the build is offline') as string,
+    });
+  });
+});
+
 describe('a connection that breaks', () => {
   it('costs one batch: the next fetch goes on where it stopped', async () => {
     const files = Object.fromEntries(
@@ -161,7 +174,7 @@ describe('a connection that breaks', () => {
           {onProgress: (message) => messages.push(message)},
         );
       server.cutAfter(Number.MAX_SAFE_INTEGER);
-      await fetch([], new GitCache(join(scratch, 'other')));
+      await fetch([], new GitCache({folder: join(scratch, 'other')}));
       // In the middle of the second batch.
       server.cutAfter((Number.MAX_SAFE_INTEGER - server.remainingBytes) * 0.95);
       await expect(fetch([])).rejects.toMatchObject({
