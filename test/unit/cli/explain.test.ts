@@ -18,7 +18,7 @@ const explanation: Explanation = {
       ...common,
       step: 'root_fs.packages',
       action: 'run',
-      reasons: ['root_fs.packages "a b" → "a c"', 'the base image has changed'],
+      reasons: ['root_fs.packages "a b" → "a c"', 'base image 1 → 2'],
       inputs: [
         {
           kind: 'setting',
