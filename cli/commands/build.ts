@@ -1,30 +1,23 @@
-import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {
-  componentsArgument,
-  configOption,
   given,
-  imageOption,
   jobsOption,
   jsonLinesOption,
   packageVolumeOption,
-  targetOption,
+  projectCommand,
   verbosityOption,
-  volumeOption,
 } from '../options.ts';
 import {printBuildResult} from '../results/print-build-result.ts';
 import {reportRun} from '../report-run.ts';
 
 /** `hypriotkit build`: makes the artifacts and copies them to the target. */
 export const buildCommand = (context: CliContext) =>
-  new Command('build')
-    .description('build components and everything that they need')
-    .addArgument(componentsArgument('what to build (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
+  projectCommand(
+    'build',
+    'build components and everything that they need',
+    'what to build (default: what configs.json lists, or everything)',
+  )
     .addOption(packageVolumeOption())
-    .addOption(imageOption())
     .addOption(jobsOption())
     .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
     .option('--offline', 'as --locked, and without any network: packages come from the package volume')

@@ -1,24 +1,13 @@
-import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
-import {
-  componentsArgument,
-  configOption,
-  given,
-  imageOption,
-  jsonOption,
-  targetOption,
-  volumeOption,
-} from '../options.ts';
+import {given, jsonOption, projectCommand} from '../options.ts';
 
 /** `hypriotkit plan`: what a build would do, and why. */
 export const planCommand = (context: CliContext) =>
-  new Command('plan')
-    .description('show what a build would run and why, without running it')
-    .addArgument(componentsArgument('what to plan for (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
-    .addOption(imageOption())
+  projectCommand(
+    'plan',
+    'show what a build would run and why, without running it',
+    'what to plan for (default: what configs.json lists, or everything)',
+  )
     .addOption(jsonOption())
     .addHelpText(
       'after',
