@@ -112,9 +112,7 @@ export class Executor {
     outcomeOf: (name: string) => Promise<StepOutcome>,
   ): Promise<{readonly entries: ReadonlyMap<string, StoreEntry>} | {readonly becauseOf: string}> {
     const entries = new Map<string, StoreEntry>();
-    const needed = await Promise.all(
-      step.inputs.map(async (name) => [name, await outcomeOf(name)] as const),
-    );
+    const needed = await Promise.all(step.inputs.map(async (name) => [name, await outcomeOf(name)] as const));
     for (const [name, outcome] of needed) {
       if (!outcome.ok) return {becauseOf: name};
       entries.set(name, outcome.entry);

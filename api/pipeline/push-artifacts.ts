@@ -122,7 +122,8 @@ class Push {
     if (image === undefined || !session.hasBaseImage) return;
     const entry = baseImageEntry(image);
     const there = await this.#store.find(entry.fingerprint);
-    if (there !== undefined && 'entry' in there && contentDigest(there.entry) === contentDigest(entry)) return;
+    if (there !== undefined && 'entry' in there && contentDigest(there.entry) === contentDigest(entry))
+      return;
     const images = new ImageCache(session.packageHost);
     if ((await images.find(image.content))?.sha256 !== image.sha256) return;
     await this.#send(entry, new KeptImageReader(images), new Set(entry.files.map(({name}) => name)));

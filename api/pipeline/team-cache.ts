@@ -148,7 +148,8 @@ export class TeamCache implements EntryReader, AsyncDisposable {
       return await read(store);
     } catch (error) {
       const isLost =
-        error instanceof MissingPartError || (error instanceof PipelineError && error.code === 'REGISTRY_FAILED');
+        error instanceof MissingPartError ||
+        (error instanceof PipelineError && error.code === 'REGISTRY_FAILED');
       if (!isLost) throw error;
       throw new DamagedArtifact(entry, `${entry.step} cannot be read: ${error.message}`, error);
     }
@@ -170,7 +171,10 @@ export class TeamCache implements EntryReader, AsyncDisposable {
       const problem = 'problem' in found ? found.problem : await this.#problemOf(found.entry, store);
       if (problem === undefined) return {...(found as FoundEntry), from: store.label, reader: store};
       this.#rejected.add(`${store.label} ${wanted}`);
-      this.#warn(`the entry ${wanted.slice(0, 12)} in ${store.label} is not used: ${problem}`, removalHint(store.label));
+      this.#warn(
+        `the entry ${wanted.slice(0, 12)} in ${store.label} is not used: ${problem}`,
+        removalHint(store.label),
+      );
       return undefined;
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error;
@@ -182,7 +186,11 @@ export class TeamCache implements EntryReader, AsyncDisposable {
 
   async #problemOf(entry: StoreEntry, store: RegistryStore): Promise<string | undefined> {
     const inputs = FingerprintInputs.safeParse(entry.inputs);
-    if (!inputs.success || fingerprint(entry.inputs as FingerprintInputs) !== entry.fingerprint || inputs.data.step !== entry.step) {
+    if (
+      !inputs.success ||
+      fingerprint(entry.inputs as FingerprintInputs) !== entry.fingerprint ||
+      inputs.data.step !== entry.step
+    ) {
       return 'it was made from something else than its tag says';
     }
     if (this.#trusted === undefined) return undefined;
