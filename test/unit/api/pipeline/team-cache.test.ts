@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import type {Step} from '../../../../api/components/step.ts';
 import type {Notice} from '../../../../api/events/event.ts';
+import {clean} from '../../../../api/pipeline/clean.ts';
 import {parseCacheOptions, parseRepository} from '../../../../api/pipeline/cache-options.ts';
 import {
   loadCacheSigningKey,
@@ -288,3 +289,32 @@ describe('options', () => {
 function manifestOf({fingerprint}: StoreEntry): Buffer {
   return registry.manifests.get(`team/cache:${fingerprint}`) ?? Buffer.alloc(0);
 }
+
+describe('clean', () => {
+  it('removes from a registry what is old, shows it first, and leaves images with tools and other tags', async () => {
+    const old = {...made.packages, createdAt: '2020-01-01T00:00:00.000Z'};
+    const tools = {...old, step: 'base_image', fingerprint: 'f'.repeat(64)};
+    for (const entry of [old, made.rootFs, tools]) {
+      await remote.push(entry, {readFile: reader, readText: reader}, new Set());
+    }
+    await remote.writeNote('packages-1', 'application/test', Buffer.from('{}'));
+    const options = {registry: ref(), olderThanMs: 86_400_000};
+    const before = registry.manifests.size;
+    expect((await clean({...options, dryRun: true})).entries.map(({step}) => step)).toEqual([
+      'root_fs.packages',
+    ]);
+    expect(registry.manifests.size).toBe(before);
+    expect((await clean(options)).removed).toEqual(['root_fs.packages of 2020-01-01T00:00:00.000Z']);
+    expect(await remote.find(old.fingerprint)).toBeUndefined();
+    expect(await remote.find(made.rootFs.fingerprint)).toBeDefined();
+    expect((await clean({registry: ref()})).entries.map(({step}) => step).sort()).toEqual([
+      'base_image',
+      'root_fs',
+    ]);
+    expect(await remote.readNote('packages-1', 'application/test')).toBeDefined();
+    await expect(clean({registry: ref(), unreachable: true})).rejects.toMatchObject({code: 'USAGE'});
+  });
+});
+
+/** For entries of which nothing but digests is kept. */
+const reader = () => Promise.reject(new Error('nothing is read'));
