@@ -162,6 +162,7 @@ function lockOf(
     architecture: session.engine.architecture,
     baseTools,
     pins: resolved.pins,
+    imagePins: resolved.imagePins,
     previous,
   });
 }
