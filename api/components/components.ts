@@ -7,6 +7,7 @@ import {rootFsSteps} from './root-fs.ts';
 import {rpiBootloaderSteps} from './rpi-bootloader.ts';
 import {rpiKernelSteps} from './rpi-kernel.ts';
 import {rpiSdImageSteps} from './rpi-sd-image.ts';
+import {otaBundlerSteps} from './ota-bundler.ts';
 import {noPins, type Pins} from './pins.ts';
 import type {Step} from './step.ts';
 
@@ -26,6 +27,7 @@ export function allSteps(configs: Configs, local: LocalFiles = noLocalFiles, pin
     ...rpiBootloaderSteps(configs, pins),
     ...rpiKernelSteps(configs, pins),
     ...rpiSdImageSteps(configs, local, pins),
+    ...otaBundlerSteps(configs, local),
   ];
 }
 

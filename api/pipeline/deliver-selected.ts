@@ -41,6 +41,7 @@ export async function deliverSelected(
     configs: resolved.components,
     entries: [...entries.values()],
     version: packageVersion(),
+    signal,
   });
   return delivered;
 }

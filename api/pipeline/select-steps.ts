@@ -25,5 +25,6 @@ export function selectSteps(
   const requested =
     components && components.length > 0 ? parseComponentNames(components) : resolved.requested;
   const sorted = sortTopologically(allSteps(resolved.components, resolved.local, resolved.pins));
-  return {requested, steps: closure(sorted, new Set(requested.filter((name) => name !== 'base_image')))};
+  const own = sorted.filter(({component}) => requested.includes(component)).map(({name}) => name);
+  return {requested, steps: closure(sorted, new Set(own))};
 }
