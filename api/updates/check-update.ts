@@ -71,7 +71,7 @@ function checkAnnotations({components}: ResolvedConfigs, report: Report): void {
     const nearest = findNearestName(key, writable);
     const message = notWritten.has(key)
       ? 'cannot be set here: it is found out, or has a field of its own'
-      : `is no annotation of an OTA image${nearest === undefined ? '' : `, did you mean "${nearest}"?`}`;
+      : `is no annotation of an OTA image${nearest === undefined ? '' : `, "${nearest}" is`}`;
     report([component, 'annotations', key], message);
   }
 }

@@ -93,7 +93,8 @@ export async function openTarSink(path: string, mtime: number): Promise<LegacySi
   await member({path: '', type: 'folder'});
   return {
     folder: (name, owner) => member({path: name, type: 'folder', ...(owner && ownerOf(owner))}),
-    symlink: (name, target, owner) => member({path: name, type: 'symlink', linkTarget: target, ...ownerOf(owner)}),
+    symlink: (name, target, owner) =>
+      member({path: name, type: 'symlink', linkTarget: target, ...ownerOf(owner)}),
     hardlink: (name, target) => member({path: name, type: 'hardlink', linkTarget: `./${target}`}),
     async content(name, content, owner) {
       const {sizeBytes} = content;
