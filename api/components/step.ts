@@ -1,5 +1,6 @@
 import type {LocalTree} from '../../configs/local-tree.ts';
 import type {ComponentName} from '../../configs/schema.ts';
+import type {UpdateWork} from './update-work.ts';
 
 /** One setting of a step: an environment variable of its container, and the configuration field it comes from. */
 export interface Setting {
@@ -117,6 +118,8 @@ export interface Step {
   readonly checkout?: PinnedFolder;
   /** No container either: the client fetches these, each into an output of its own. */
   readonly images?: readonly PinnedImage[];
+  /** No container either: the client makes the outputs. */
+  readonly client?: UpdateWork;
   /** The build image is made from this instead of from `build-images/`. */
   readonly repository?: PinnedFolder;
   /** Only together with `repository`. */

@@ -2,11 +2,12 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
+import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {deliverSelected, selectedArtifacts} from './deliver-selected.ts';
 import {executeSteps} from './execute-steps.ts';
 import {fetchSelected, type Fetched} from './fetch-selected.ts';
-import {loadProject} from './load-project.ts';
+import {loadProject, type Project} from './load-project.ts';
 import {lockedLists} from './lock.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
@@ -21,7 +22,7 @@ import {
   updateLock,
 } from './run-lock.ts';
 import type {Run} from './run.ts';
-import {selectSteps} from './select-steps.ts';
+import {selectSteps, type Selection} from './select-steps.ts';
 import {withRun} from './with-run.ts';
 
 /**
@@ -43,13 +44,28 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
   const request = {resolved: project, selection, lockFile, lock, locked};
   if (isStrict(options)) checkLocked(request);
-  const result = await withRun(options, request, buildSelected);
+  const signing = await checkSelectedUpdates(project, selection);
+  const result = await withRun(options, request, (run) => buildSelected(run, signing));
   return {...result, durationMs: Date.now() - startedMs};
 }
 
+/** Where updates are to be made, finds out whether they can be. What that takes is loaded only then. */
+async function checkSelectedUpdates(
+  project: Project,
+  {steps}: Selection,
+): Promise<SigningMaterial | undefined> {
+  if (!steps.some(({client}) => client !== undefined)) return undefined;
+  const {checkUpdate} = await import('../updates/check-update.ts');
+  return checkUpdate(project);
+}
+
 /** One run, from the base image to the target. */
-async function buildSelected(run: Run): Promise<Omit<BuildResult, 'durationMs'>> {
-  const {entries, delivered} = (await fetchSelected(run)) ?? (await buildAndDeliver(run));
+async function buildSelected(
+  run: Run,
+  signing: SigningMaterial | undefined,
+): Promise<Omit<BuildResult, 'durationMs'>> {
+  announceUnsigned(run, signing);
+  const {entries, delivered} = (await fetchSelected(run)) ?? (await buildAndDeliver(run, signing));
   return {
     volume: run.session.label,
     artifacts: selectedArtifacts(run.selection, entries),
@@ -58,18 +74,29 @@ async function buildSelected(run: Run): Promise<Omit<BuildResult, 'durationMs'>>
   };
 }
 
-async function buildAndDeliver(run: Run): Promise<Fetched> {
+async function buildAndDeliver(run: Run, signing: SigningMaterial | undefined): Promise<Fetched> {
   const baseImage = await prepareBaseImage(run, run.lock);
   const isNew = await compareBaseImage(run, baseImage);
   announceExtension(run);
   const epoch = run.epochFromUser ?? run.lock?.source_date_epoch ?? baseImage.archiveDate;
-  const context = makeRunContext(run, baseImage, epoch);
+  const context = {...makeRunContext(run, baseImage, epoch), signing};
   // Beside the steps: none of them waits for it. It ends before the run does, also when a step fails.
   const keeping = isNew ? keepBaseImage(run, baseImage) : Promise.resolve(undefined);
   const [executed, kept] = await Promise.allSettled([executeSteps(run, context), keeping]);
   const entries = valueOf(executed);
   await updateLock(run, entries, baseImage, valueOf(kept));
   return deliverOrRepair(run, entries, context);
+}
+
+/** Nobody shall take an image without a signature for one that devices accept. */
+function announceUnsigned({selection, emit}: Run, signing: SigningMaterial | undefined): void {
+  if (signing !== undefined || !selection.steps.some(({client}) => client?.kind === 'image')) return;
+  emit({
+    type: 'notice',
+    level: 'warning',
+    message: 'the OTA image will not be signed: ota-bundler.sign_key is not set',
+    hint: 'Set sign_key and sign_cert in configs.json: devices refuse an image without a signature.',
+  });
 }
 
 function valueOf<T>(settled: PromiseSettledResult<T>): T {

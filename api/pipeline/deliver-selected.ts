@@ -37,6 +37,7 @@ export async function deliverSelected(
   for (const {entry, files} of selectedFiles(selection, entries)) {
     delivered.push(...(await deliver(store, entry, files, folder, emit, signal)));
   }
+  const stored = await run.store.entries();
   await writeProvenance(folder, store, {
     baseImage: context.baseImage,
     epoch: context.epoch,
@@ -44,7 +45,9 @@ export async function deliverSelected(
     configs: resolved.components,
     entries: [...entries.values()],
     version: packageVersion(),
-    origins: originsOf(await run.store.entries(), cache),
+    origins: originsOf(stored, cache),
+    stored: [...stored.values()],
+    signal,
   });
   return delivered;
 }

@@ -4,8 +4,10 @@ import {redactSecrets} from '../../configs/redact.ts';
 import type {Configs} from '../../configs/schema.ts';
 import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import type {BaseImage} from '../engine/base-image.ts';
+import {updateRecord} from '../components/update-work.ts';
 import type {EngineInfo} from '../docker/client.ts';
+import type {BaseImage} from '../engine/base-image.ts';
+import type {DescribedUpdate} from './describe-updates.ts';
 
 export const provenanceFile = 'build.json';
 
@@ -20,6 +22,9 @@ export interface Provenance {
   readonly version: string;
   /** By fingerprint of an entry that lies in a registry: which one. */
   readonly origins?: ReadonlyMap<string, string>;
+  /** Everything that the volume has: an update is compared with the one before. */
+  readonly stored?: readonly StoreEntry[];
+  readonly signal?: AbortSignal;
 }
 
 /** Writes `build.json`: what the artifacts in a target were made from, by what, and when. */
@@ -33,6 +38,7 @@ export async function writeProvenance(
   // What is already described need not be read from the volume again.
   if ((await readFingerprints(path)).join() === fingerprints.join()) return path;
   const {baseImage, epoch, engine, configs, entries, version, origins} = provenance;
+  const updates = await updatesOf(folder, store, provenance);
   const content = {
     format: 1,
     hypriotkit: version,
@@ -55,6 +61,7 @@ export async function writeProvenance(
       artifacts: entry.files,
     })),
     packages: await readPackages(store, entries),
+    ...(updates.length > 0 && {updates}),
   };
   await writeFile(`${path}.partial`, `${JSON.stringify(content, undefined, 2)}\n`);
   await rename(`${path}.partial`, path);
@@ -64,6 +71,17 @@ export async function writeProvenance(
 function originOf(entry: StoreEntry, origins: Provenance['origins']): {from?: string} {
   const from = origins?.get(entry.fingerprint) ?? entry.origin;
   return from === undefined ? {} : {from};
+}
+
+/** What reads OTA images is loaded where there are some. */
+async function updatesOf(
+  folder: string,
+  store: EntryReader,
+  {entries, stored = [], signal}: Provenance,
+): Promise<readonly DescribedUpdate[]> {
+  if (!entries.some(({files}) => files.some(({name}) => name === updateRecord))) return [];
+  const {describeUpdates} = await import('./describe-updates.ts');
+  return describeUpdates(store, entries, stored, folder, signal ?? new AbortController().signal);
 }
 
 async function readFingerprints(path: string): Promise<string[]> {

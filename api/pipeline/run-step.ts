@@ -11,6 +11,7 @@ import {collectPackages, ensurePackages} from './ensure-packages.ts';
 import {fetchImages} from './fetch-images.ts';
 import {handOver} from './hand-over.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
+import {makeOnClient} from './make-on-client.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {matchOutputs} from './match-outputs.ts';
 import {sendFiles} from './send-files.ts';
@@ -121,11 +122,8 @@ class StepRun {
       if (stored !== undefined) return stored;
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
-      const {checkout, images} = this.#step;
-      if (checkout !== undefined)
-        return await this.#fetch(identity, (work) => checkOut(checkout, work, this.#context, this.#log));
-      if (images !== undefined)
-        return await this.#fetch(identity, (work) => fetchImages(images, work, this.#context, this.#log));
+      const work = this.#clientWork();
+      if (work !== undefined) return await this.#withoutContainer(identity, work);
       if (await waitForOther(session, name, this.#log.progress, signal)) {
         await store.refresh();
         continue;
@@ -154,12 +152,25 @@ class StepRun {
     return {ok: true, entry, outcome: 'hit'};
   }
 
-  /** Two runs may fetch the same at the same time; what they publish is the same. */
-  async #fetch(identity: StepIdentity, fetch: (work: WorkFolder) => Promise<void>): Promise<StepOutcome> {
+  /** What this step does where it needs no container; undefined where it needs one. */
+  #clientWork(): ((work: WorkFolder) => Promise<void>) | undefined {
+    const {checkout, images, client} = this.#step;
+    if (checkout !== undefined) return (work) => checkOut(checkout, work, this.#context, this.#log);
+    if (images !== undefined) return (work) => fetchImages(images, work, this.#context, this.#log);
+    if (client === undefined) return undefined;
+    const step = {...this.#step, client};
+    return (work) => makeOnClient(step, this.#inputs, work, this.#context, this.#log);
+  }
+
+  /** Two runs may make the same here at the same time; what they publish is the same. */
+  async #withoutContainer(
+    identity: StepIdentity,
+    make: (work: WorkFolder) => Promise<void>,
+  ): Promise<StepOutcome> {
     const {store} = this.#context;
     const work = await this.#openWork(identity);
     try {
-      await fetch(work);
+      await make(work);
       return await this.#publish(work, identity);
     } finally {
       await store.discardWork(work).catch(() => undefined);

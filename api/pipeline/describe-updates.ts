@@ -1,0 +1,125 @@
+import {mkdtemp, rm, stat} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import type {EntryReader} from '../../volumes/entry-reader.ts';
+import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {updateRecord} from '../components/update-work.ts';
+import {diffImages, type DiffOptions} from '../ota/image/diff/diff-images.ts';
+import {ImageReader} from '../ota/image/read/image-reader.ts';
+import {OtaError} from '../ota/ota-error.ts';
+import {UpdateRecord} from '../updates/update-record.ts';
+import {fetchFile} from './verify-copies.ts';
+
+/** An update in build.json, with what a device with the one before has to download for it. */
+export interface DescribedUpdate extends UpdateRecord {
+  /** Absent where the store has no other one for the same ECUs. */
+  readonly previous?: UpdateDifference;
+}
+
+/** In the spelling of build.json. Every ECU of an update has the same root file system. */
+export interface UpdateDifference {
+  readonly artifact: UpdateRecord['artifact'];
+  readonly built_at: string;
+  readonly download: {readonly blobs: number; readonly bytes: number};
+  /** What a device that has nothing would download. */
+  readonly whole: {readonly blobs: number; readonly bytes: number};
+  readonly paths: readonly {
+    readonly path: string;
+    readonly size_bytes: number;
+    /** Stored bytes that no path before it has brought along. */
+    readonly download_bytes: number;
+  }[];
+  readonly removed: readonly string[];
+}
+
+/**
+ * Describes the OTA images among some entries, each compared with the newest one before it in the store.
+ *
+ * @param stored everything that the volume has.
+ * @param folder where they have been delivered to.
+ */
+export async function describeUpdates(
+  store: EntryReader,
+  entries: readonly StoreEntry[],
+  stored: readonly StoreEntry[],
+  folder: string,
+  signal: AbortSignal,
+): Promise<readonly DescribedUpdate[]> {
+  const described: DescribedUpdate[] = [];
+  for (const entry of entries) {
+    const record = await readRecord(store, entry);
+    if (record === undefined) continue;
+    const previous = await compareWithPrevious(store, {entry, record}, stored, folder, signal);
+    described.push({...record, ...(previous !== undefined && {previous})});
+  }
+  return described;
+}
+
+async function readRecord(store: EntryReader, entry: StoreEntry): Promise<UpdateRecord | undefined> {
+  if (!entry.files.some(({name}) => name === updateRecord)) return undefined;
+  return UpdateRecord.safeParse(JSON.parse(await store.readText(entry, updateRecord))).data;
+}
+
+async function compareWithPrevious(
+  store: EntryReader,
+  {entry, record}: {readonly entry: StoreEntry; readonly record: UpdateRecord},
+  stored: readonly StoreEntry[],
+  folder: string,
+  signal: AbortSignal,
+): Promise<UpdateDifference | undefined> {
+  const candidates = stored
+    .filter(({step, createdAt}) => step === entry.step && createdAt < entry.createdAt)
+    .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  for (const candidate of candidates) {
+    const before = await readRecord(store, candidate);
+    if (before === undefined || before.release_key !== record.release_key) continue;
+    const ecuId = before.ecu_ids.find((id) => record.ecu_ids.includes(id));
+    if (ecuId === undefined || before.artifact.sha256 === record.artifact.sha256) continue;
+    const scratch = await mkdtemp(join(tmpdir(), 'hypriotkit-update-'));
+    try {
+      const old = join(scratch, 'old.zip');
+      if (!(await fetchFile(store, candidate, before.artifact.name, old, signal))) continue;
+      const now = await findArtifact(store, entry, record, {folder, scratch}, signal);
+      if (now === undefined) return undefined;
+      const download = await compare(old, now, {ecuId, releaseKey: record.release_key});
+      return {artifact: before.artifact, built_at: candidate.createdAt, ...download};
+    } catch (error) {
+      // Made by another version, or damaged before it was stored: no reason for a build to fail.
+      if (!(error instanceof OtaError)) throw error;
+    } finally {
+      await rm(scratch, {recursive: true, force: true});
+    }
+  }
+  return undefined;
+}
+
+/** What has been delivered need not be copied out of the volume again. */
+async function findArtifact(
+  store: EntryReader,
+  entry: StoreEntry,
+  {artifact}: UpdateRecord,
+  {folder, scratch}: {readonly folder: string; readonly scratch: string},
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const delivered = join(folder, artifact.name);
+  const found = await stat(delivered).catch(() => undefined);
+  if (found?.isFile() === true && found.size === artifact.size_bytes) return delivered;
+  const copy = join(scratch, 'new.zip');
+  return (await fetchFile(store, entry, artifact.name, copy, signal)) ? copy : undefined;
+}
+
+async function compare(old: string, now: string, options: DiffOptions) {
+  await using a = await ImageReader.open(old);
+  await using b = await ImageReader.open(now);
+  const diff = await diffImages(a, b, options);
+  return {
+    download: {blobs: diff.blobs, bytes: diff.bytes},
+    whole: {blobs: diff.allBlobs, bytes: diff.allBytes},
+    paths: diff.paths.map(({path, sizeBytes, downloadBytes}) => ({
+      path,
+      size_bytes: sizeBytes,
+      download_bytes: downloadBytes,
+    })),
+    removed: diff.removed,
+  };
+}
