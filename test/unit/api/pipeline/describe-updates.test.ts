@@ -27,7 +27,10 @@ beforeEach(async () => {
 });
 
 /** Puts an OTA image of the root file system into the store, as the step would. */
-async function publish(digit: string, {ecuId = 'main', releaseKey = 'dev' as 'dev' | 'prd'} = {}) {
+async function publish(
+  digit: string,
+  {ecuId = 'main', releaseKey = 'dev'}: {ecuId?: string; releaseKey?: 'dev' | 'prd'} = {},
+) {
   const output = join(folder, 'a.zip');
   await rm(output, {force: true});
   await buildOtaImage({rootfs, ecus: [{ecuId}], annotations, releaseKey, created: 1, output, workers: 0});
