@@ -57,7 +57,9 @@ export function findLocalFields({
     });
   });
   add(['rpi_sd_image', 'docker_repo', 'key'], card?.docker_repo?.key, key);
-  card?.preload?.forEach(({archive}, index) => {
+  card?.preload?.forEach((item, index) => {
+    if (typeof item === 'string') return;
+    const {archive} = item;
     add(['rpi_sd_image', 'preload', index, 'archive'], archive, {
       kind: 'file',
       check: {name: '', find: async (file) => whole(await findImageArchiveProblem(file, 'arm64'))},

@@ -43,6 +43,16 @@ export interface PinnedFolder {
   readonly commit: string;
 }
 
+/** A Docker image of a registry, pinned. */
+export interface PinnedImage {
+  /** Without abbreviations. */
+  readonly name: string;
+  /** Of the manifest for the board; empty where nobody asked the registry, because only the names of steps matter. */
+  readonly digest: string;
+  /** The output that it becomes: an archive for `docker load`. */
+  readonly output: string;
+}
+
 /** Files of an input that a repository of Hypriot's shape expects beside its outputs. */
 export interface HandedFile {
   readonly step: string;
@@ -108,6 +118,8 @@ export interface Step {
   readonly checkout?: PinnedFolder;
   /** No container either: the client makes the outputs. */
   readonly client?: UpdateWork;
+  /** No container either: the client fetches these, each into an output of its own. */
+  readonly images?: readonly PinnedImage[];
   /** The build image is made from this instead of from `build-images/`. */
   readonly repository?: PinnedFolder;
   /** Only together with `repository`. */

@@ -29,8 +29,8 @@ export async function identifyStep(
     const locked = lockedListInputs(step, list);
     return {fingerprint: fingerprint(locked), inputs: locked};
   }
-  // Its settings say the commit, and a commit is always the same files.
-  if (step.checkout !== undefined) {
+  // Its settings say the commit or the digests, which are always the same files.
+  if (step.checkout !== undefined || step.images !== undefined) {
     const pinned = fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: 0, inputs});
     return {fingerprint: fingerprint(pinned), inputs: pinned};
   }

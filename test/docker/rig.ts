@@ -11,6 +11,7 @@ import {PackageCache} from '../../volumes/package-cache.ts';
 import {GitCache} from '../../api/git/git-cache.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
+import {TeamCache} from '../../api/pipeline/team-cache.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {
@@ -168,6 +169,7 @@ async function runSteps(
     const context: RunContext = {
       session,
       store,
+      cache: TeamCache.none(),
       packages,
       downloads: new Pool(1),
       git: new GitCache(),

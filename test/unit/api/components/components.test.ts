@@ -309,6 +309,7 @@ describe('a changed field changes the steps that it reaches and no other', () =>
       ['rpi_sd_image.resolve', 'rpi_sd_image.docker'],
     ],
     ['rpi_sd_image', 'preload', [{archive: 'one.sh'}], ['rpi_sd_image']],
+    ['rpi_sd_image', 'preload', ['alpine:3.20'], ['rpi_sd_image.preload', 'rpi_sd_image']],
     ['rpi_sd_image', 'compose', 'one.sh', ['rpi_sd_image']],
     ['rpi_sd_image', 'cmdline', 'quiet', ['rpi_sd_image']],
     ['rpi_sd_image', 'config_txt', ['[pi4]', 'arm_boost=1'], ['rpi_sd_image']],

@@ -53,8 +53,11 @@ async function publish(
   return {entry, record};
 }
 
-const describeOne = async (entry: StoreEntry) =>
-  (await describeUpdates(rig.store, [entry], await makeTempFolder(), signal))[0];
+async function describeOne(entry: StoreEntry) {
+  const stored = [...(await rig.store.entries()).values()];
+  const places = {reader: rig.store, stored, folder: await makeTempFolder(), signal};
+  return (await describeUpdates(places, [entry]))[0];
+}
 
 it('an update is compared with the one before, by path', async () => {
   const first = await publish('a');
