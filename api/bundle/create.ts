@@ -62,7 +62,8 @@ export async function createBundle(options: CreateBundleOptions): Promise<Create
   await refuseExisting(output, {force});
   const inputs = await readInputs([options.description, ...(options.files ?? [])]);
   const askPassphrase = options.askPassphrase ?? (() => Promise.resolve(undefined));
-  const key = typeof options.key === 'string' ? await loadSigningKey(options.key, askPassphrase) : options.key;
+  const key =
+    typeof options.key === 'string' ? await loadSigningKey(options.key, askPassphrase) : options.key;
   const stem = `${description.id}_${description.version}`;
   const warnings = [...key.warnings, ...adviseOnFiles(inputs.slice(1), layout)];
 

@@ -116,10 +116,10 @@ export interface Step {
   readonly memoryBytes: number;
   /** No container at all: the client fetches this, and `source.tar` is the output. */
   readonly checkout?: PinnedFolder;
-  /** No container either: the client fetches these, each into an output of its own. */
-  readonly images?: readonly PinnedImage[];
   /** No container either: the client makes the outputs. */
   readonly client?: UpdateWork;
+  /** No container either: the client fetches these, each into an output of its own. */
+  readonly images?: readonly PinnedImage[];
   /** The build image is made from this instead of from `build-images/`. */
   readonly repository?: PinnedFolder;
   /** Only together with `repository`. */

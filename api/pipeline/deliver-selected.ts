@@ -37,7 +37,6 @@ export async function deliverSelected(
   for (const {entry, files} of selectedFiles(selection, entries)) {
     delivered.push(...(await deliver(store, entry, files, folder, emit, signal)));
   }
-  const stored = await run.store.entries();
   await writeProvenance(folder, store, {
     baseImage: context.baseImage,
     epoch: context.epoch,
@@ -45,9 +44,9 @@ export async function deliverSelected(
     configs: resolved.components,
     entries: [...entries.values()],
     version: packageVersion(),
-    origins: originsOf(stored, cache),
-    stored: [...stored.values()],
     signal,
+    stored: [...(await run.store.entries()).values()],
+    origins: originsOf(await run.store.entries(), cache),
   });
   return delivered;
 }

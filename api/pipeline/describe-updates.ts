@@ -6,7 +6,6 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {updateRecord} from '../components/update-work.ts';
 import {diffImages, type DiffOptions} from '../ota/image/diff/diff-images.ts';
 import {ImageReader} from '../ota/image/read/image-reader.ts';
-import {OtaError} from '../ota/ota-error.ts';
 import {UpdateRecord} from '../updates/update-record.ts';
 import {fetchFile} from './verify-copies.ts';
 
@@ -32,80 +31,93 @@ export interface UpdateDifference {
   readonly removed: readonly string[];
 }
 
-/**
- * Describes the OTA images among some entries, each compared with the newest one before it in the store.
- *
- * @param stored everything that the volume has.
- * @param folder where they have been delivered to.
- */
+/** Where updates are found. */
+export interface UpdatePlaces {
+  readonly reader: EntryReader;
+  /** What they may be compared with. */
+  readonly stored: readonly StoreEntry[];
+  /** Where they have been delivered to. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+}
+
+/** Describes the OTA images among some entries, each compared with the newest one before it. */
 export async function describeUpdates(
-  store: EntryReader,
+  places: UpdatePlaces,
   entries: readonly StoreEntry[],
-  stored: readonly StoreEntry[],
-  folder: string,
-  signal: AbortSignal,
 ): Promise<readonly DescribedUpdate[]> {
   const described: DescribedUpdate[] = [];
   for (const entry of entries) {
-    const record = await readRecord(store, entry);
+    const record = await readRecord(places.reader, entry);
     if (record === undefined) continue;
-    const previous = await compareWithPrevious(store, {entry, record}, stored, folder, signal);
+    const previous = await findPrevious(places, entry, record);
     described.push({...record, ...(previous !== undefined && {previous})});
   }
   return described;
 }
 
-async function readRecord(store: EntryReader, entry: StoreEntry): Promise<UpdateRecord | undefined> {
+async function readRecord(reader: EntryReader, entry: StoreEntry): Promise<UpdateRecord | undefined> {
   if (!entry.files.some(({name}) => name === updateRecord)) return undefined;
-  return UpdateRecord.safeParse(JSON.parse(await store.readText(entry, updateRecord))).data;
+  return UpdateRecord.safeParse(JSON.parse(await reader.readText(entry, updateRecord))).data;
 }
 
-async function compareWithPrevious(
-  store: EntryReader,
-  {entry, record}: {readonly entry: StoreEntry; readonly record: UpdateRecord},
-  stored: readonly StoreEntry[],
-  folder: string,
-  signal: AbortSignal,
+async function findPrevious(
+  places: UpdatePlaces,
+  entry: StoreEntry,
+  record: UpdateRecord,
 ): Promise<UpdateDifference | undefined> {
-  const candidates = stored
+  const candidates = places.stored
     .filter(({step, createdAt}) => step === entry.step && createdAt < entry.createdAt)
     .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   for (const candidate of candidates) {
-    const before = await readRecord(store, candidate);
-    if (before === undefined || before.release_key !== record.release_key) continue;
-    const ecuId = before.ecu_ids.find((id) => record.ecu_ids.includes(id));
-    if (ecuId === undefined || before.artifact.sha256 === record.artifact.sha256) continue;
-    const scratch = await mkdtemp(join(tmpdir(), 'hypriotkit-update-'));
     try {
-      const old = join(scratch, 'old.zip');
-      if (!(await fetchFile(store, candidate, before.artifact.name, old, signal))) continue;
-      const now = await findArtifact(store, entry, record, {folder, scratch}, signal);
-      if (now === undefined) return undefined;
-      const download = await compare(old, now, {ecuId, releaseKey: record.release_key});
-      return {artifact: before.artifact, built_at: candidate.createdAt, ...download};
-    } catch (error) {
-      // Made by another version, or damaged before it was stored: no reason for a build to fail.
-      if (!(error instanceof OtaError)) throw error;
-    } finally {
-      await rm(scratch, {recursive: true, force: true});
+      const difference = await compareWith(places, candidate, entry, record);
+      if (difference !== undefined) return difference;
+    } catch {
+      // Damaged, made by another version, in a volume that cannot be read now: no reason for a build to fail.
+      places.signal.throwIfAborted();
     }
   }
   return undefined;
 }
 
+async function compareWith(
+  places: UpdatePlaces,
+  candidate: StoreEntry,
+  entry: StoreEntry,
+  record: UpdateRecord,
+): Promise<UpdateDifference | undefined> {
+  const before = await readRecord(places.reader, candidate);
+  const ecuId = before?.ecu_ids.find((id) => record.ecu_ids.includes(id));
+  if (before === undefined || ecuId === undefined || before.release_key !== record.release_key)
+    return undefined;
+  if (before.artifact.sha256 === record.artifact.sha256) return undefined;
+  const scratch = await mkdtemp(join(tmpdir(), 'hypriotkit-update-'));
+  try {
+    const old = join(scratch, 'old.zip');
+    if (!(await fetchFile(places.reader, candidate, before.artifact.name, old, places.signal)))
+      return undefined;
+    const now = await findArtifact(places, entry, record, scratch);
+    if (now === undefined) return undefined;
+    const difference = await compare(old, now, {ecuId, releaseKey: record.release_key});
+    return {artifact: before.artifact, built_at: candidate.createdAt, ...difference};
+  } finally {
+    await rm(scratch, {recursive: true, force: true});
+  }
+}
+
 /** What has been delivered need not be copied out of the volume again. */
 async function findArtifact(
-  store: EntryReader,
+  {reader, folder, signal}: UpdatePlaces,
   entry: StoreEntry,
   {artifact}: UpdateRecord,
-  {folder, scratch}: {readonly folder: string; readonly scratch: string},
-  signal: AbortSignal,
+  scratch: string,
 ): Promise<string | undefined> {
   const delivered = join(folder, artifact.name);
   const found = await stat(delivered).catch(() => undefined);
   if (found?.isFile() === true && found.size === artifact.size_bytes) return delivered;
   const copy = join(scratch, 'new.zip');
-  return (await fetchFile(store, entry, artifact.name, copy, signal)) ? copy : undefined;
+  return (await fetchFile(reader, entry, artifact.name, copy, signal)) ? copy : undefined;
 }
 
 async function compare(old: string, now: string, options: DiffOptions) {

@@ -20,11 +20,11 @@ export interface Provenance {
   /** Every step that the artifacts come from, in graph order. */
   readonly entries: readonly StoreEntry[];
   readonly version: string;
+  readonly signal?: AbortSignal;
+  /** What else is stored, for what is compared with the one before. */
+  readonly stored?: readonly StoreEntry[];
   /** By fingerprint of an entry that lies in a registry: which one. */
   readonly origins?: ReadonlyMap<string, string>;
-  /** Everything that the volume has: an update is compared with the one before. */
-  readonly stored?: readonly StoreEntry[];
-  readonly signal?: AbortSignal;
 }
 
 /** Writes `build.json`: what the artifacts in a target were made from, by what, and when. */
@@ -68,20 +68,20 @@ export async function writeProvenance(
   return path;
 }
 
-function originOf(entry: StoreEntry, origins: Provenance['origins']): {from?: string} {
-  const from = origins?.get(entry.fingerprint) ?? entry.origin;
-  return from === undefined ? {} : {from};
-}
-
 /** What reads OTA images is loaded where there are some. */
 async function updatesOf(
   folder: string,
   store: EntryReader,
-  {entries, stored = [], signal}: Provenance,
+  {entries, stored = [], signal = new AbortController().signal}: Provenance,
 ): Promise<readonly DescribedUpdate[]> {
   if (!entries.some(({files}) => files.some(({name}) => name === updateRecord))) return [];
   const {describeUpdates} = await import('./describe-updates.ts');
-  return describeUpdates(store, entries, stored, folder, signal ?? new AbortController().signal);
+  return describeUpdates({reader: store, stored, folder, signal}, entries);
+}
+
+function originOf(entry: StoreEntry, origins: Provenance['origins']): {from?: string} {
+  const from = origins?.get(entry.fingerprint) ?? entry.origin;
+  return from === undefined ? {} : {from};
 }
 
 async function readFingerprints(path: string): Promise<string[]> {

@@ -122,8 +122,23 @@ class StepRun {
       if (stored !== undefined) return stored;
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
-      const work = this.#clientWork();
-      if (work !== undefined) return await this.#withoutContainer(identity, work);
+      const {checkout, images, client} = this.#step;
+      if (checkout !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          checkOut(checkout, work, this.#context, this.#log),
+        );
+      }
+      if (images !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          fetchImages(images, work, this.#context, this.#log),
+        );
+      }
+      if (client !== undefined) {
+        const step = {...this.#step, client};
+        return await this.#withoutContainer(identity, (work) =>
+          makeOnClient(step, this.#inputs, work, this.#context, this.#log),
+        );
+      }
       if (await waitForOther(session, name, this.#log.progress, signal)) {
         await store.refresh();
         continue;
@@ -150,16 +165,6 @@ class StepRun {
       durationMs: Date.now() - this.#startedMs,
     });
     return {ok: true, entry, outcome: 'hit'};
-  }
-
-  /** What this step does where it needs no container; undefined where it needs one. */
-  #clientWork(): ((work: WorkFolder) => Promise<void>) | undefined {
-    const {checkout, images, client} = this.#step;
-    if (checkout !== undefined) return (work) => checkOut(checkout, work, this.#context, this.#log);
-    if (images !== undefined) return (work) => fetchImages(images, work, this.#context, this.#log);
-    if (client === undefined) return undefined;
-    const step = {...this.#step, client};
-    return (work) => makeOnClient(step, this.#inputs, work, this.#context, this.#log);
   }
 
   /** Two runs may make the same here at the same time; what they publish is the same. */

@@ -49,7 +49,7 @@ export async function loadSigning(
     for (const one of found || []) others.push({location, pem: one});
   }
   const [certificate] = own || [];
-  if (!key || certificate === undefined || checking.hasFailed) return undefined;
+  if (!pem || !key || certificate === undefined || checking.hasFailed()) return undefined;
   const authorities = others.map(({pem: text}) => new Certificate(text));
   const isRoot = authorities.map(({isSelfIssued}) => isSelfIssued);
   const intermediates = others.filter((_, index) => !isRoot[index]).map(({pem: text}) => text);
@@ -62,17 +62,21 @@ export async function loadSigning(
     // Without a root the certificates have to fit each other, as far as they go.
     validateChain(chain, roots.length > 0 ? roots : [last], new Date()),
   );
-  if (checking.hasFailed) return undefined;
-  return {key: pem ?? '', certificate, intermediates, ...(passphrase !== undefined && {passphrase})};
+  if (checking.hasFailed()) return undefined;
+  return {key: pem, certificate, intermediates, ...(passphrase !== undefined && {passphrase})};
 }
 
 /** Turns what is thrown into reports. */
 class Checking {
   readonly #report: (location: Location, message: string) => void;
-  hasFailed = false;
+  #hasFailed = false;
 
   constructor(report: (location: Location, message: string) => void) {
     this.#report = report;
+  }
+
+  hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   async at<T>(location: Location, check: () => T | Promise<T>): Promise<T | undefined> {
@@ -82,7 +86,7 @@ class Checking {
       if (!(error instanceof OtaError || error instanceof LocalTreeError)) throw error;
       const says = error instanceof OtaError ? `cannot be used: ${lowerFirst(error.message)}` : error.message;
       this.#report(location, says);
-      this.hasFailed = true;
+      this.#hasFailed = true;
       return undefined;
     }
   }

@@ -2,6 +2,7 @@ import {writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {updateRecord, type ImageWork} from '../components/update-work.ts';
 import {sha256File} from '../archive/sha256-file.ts';
+import type {OtaProgress} from '../ota/image/write/progress.ts';
 import {buildOtaImage} from '../ota/image/write/build-ota-image.ts';
 import {keyIdOf, subjectOf} from './key-id.ts';
 import {openPayload} from './payload-rootfs.ts';
@@ -32,8 +33,7 @@ export async function makeImage(work: ImageWork, request: UpdateRequest): Promis
     skipSlice: work.skipSlice,
     tmpDir: folder,
     signal,
-    onProgress: ({phase, done, total}) =>
-      onProgress(total === 0 ? phases[phase] : `${phases[phase]}, ${Math.floor((done / total) * 100)} %`),
+    onProgress: describeProgress(onProgress),
   });
   for (const {path, type} of built.dropped) request.onNotice(`the OTA image lacks ${path}: it is a ${type}`);
   const record: UpdateRecord = {
@@ -57,3 +57,14 @@ const phases = {
   compress: 'compressing files',
   pack: 'packing',
 } as const;
+
+/** Says what is done, and each tenth of it: every message is a line where nothing can be overwritten. */
+function describeProgress(say: UpdateRequest['onProgress']): (progress: OtaProgress) => void {
+  let last = '';
+  return ({phase, done, total}) => {
+    const tenths = total === 0 ? 0 : Math.floor((done / total) * 10);
+    const message = tenths === 0 ? phases[phase] : `${phases[phase]}, ${tenths}0 %`;
+    if (message !== last) say(message);
+    last = message;
+  };
+}

@@ -22,7 +22,8 @@ export async function openPayload(image: string, kernel: string): Promise<Rootfs
   const {entries} = list.finish();
   return {
     entries,
-    dropped: card.dropped,
+    // The running system makes its own.
+    dropped: card.dropped.filter(({path}) => !path.startsWith('/dev/')),
     [Symbol.asyncDispose]: async () => {
       await card[Symbol.asyncDispose]();
       await more[Symbol.asyncDispose]();

@@ -14,8 +14,10 @@ import {entryOf, fixtures, mebibyte, Rig, shellStep, summaryOf} from './rig.ts';
 /** Stand for the steps that make the card and the kernel. */
 const card = shellStep(
   'rpi_sd_image',
-  `mkdir -p root/etc root/boot/firmware root/usr/sbin && echo reef >root/etc/hostname
-   seq 100000 >root/numbers && E2FSPROGS_FAKE_TIME=1 mke2fs -q -t ext4 -U clear -E hash_seed=$(printf %032d 1) -d root x.img 16M
+  `mkdir -p root/etc root/boot/firmware root/usr/sbin && echo reef >root/etc/hostname && seq 100000 >root/numbers
+   find root -exec touch -h -d @1 {} +
+   uuid=00000000-0000-4000-8000-000000000001
+   E2FSPROGS_FAKE_TIME=1 mke2fs -q -t ext4 -U $uuid -E hash_seed=$uuid -d root x.img 16M
    zstd -q x.img && rm -r root`,
   {outputs: ['x.img', 'x.img.zst'].map((name) => ({name, delivered: true})), memoryBytes: 256 * mebibyte},
 );

@@ -42,7 +42,12 @@ async function expectUnreadable(
 
 describe('without a file', () => {
   it('requests everything but updates, with its defaults', async () => {
-    const all = {components: defaultConfigs(), requested: defaultComponents, file: undefined, local: new Map()};
+    const all = {
+      components: defaultConfigs(),
+      requested: defaultComponents,
+      file: undefined,
+      local: new Map(),
+    };
     expect(await loadConfigs({})).toEqual(all);
     expect(await loadConfigs({target})).toEqual(all);
     expect(await loadConfigs({target: join(target, 'not', 'there')})).toEqual(all);

@@ -27,7 +27,10 @@ beforeEach(async () => {
 });
 
 /** Puts an OTA image of the root file system into the store, as the step would. */
-async function publish(digit: string, {ecuId = 'main', releaseKey = 'dev'} = {}) {
+async function publish(
+  digit: string,
+  {ecuId = 'main', releaseKey = 'dev'}: {ecuId?: string; releaseKey?: 'dev' | 'prd'} = {},
+) {
   const output = join(folder, 'a.zip');
   await rm(output, {force: true});
   await buildOtaImage({rootfs, ecus: [{ecuId}], annotations, releaseKey, created: 1, output, workers: 0});
@@ -52,7 +55,8 @@ async function publish(digit: string, {ecuId = 'main', releaseKey = 'dev'} = {})
 
 async function describeOne(entry: StoreEntry) {
   const stored = [...(await rig.store.entries()).values()];
-  return (await describeUpdates(rig.store, [entry], stored, await makeTempFolder(), signal))[0];
+  const places = {reader: rig.store, stored, folder: await makeTempFolder(), signal};
+  return (await describeUpdates(places, [entry]))[0];
 }
 
 it('an update is compared with the one before, by path', async () => {
