@@ -14,7 +14,7 @@ export class Meter {
   constructor(sizes: ReadonlyMap<string, number | undefined>, emit: DownloadListener) {
     this.#emit = emit;
     for (const [id, totalBytes] of sizes)
-      this.#files.set(id, {doneBytes: 0, totalBytes, rate: new Rate(), saidMs: -Infinity});
+      this.#files.set(id, {doneBytes: 0, totalBytes, rate: new Rate(), saidMs: -Infinity, saidBytes: 0});
   }
 
   /** Bytes have come. */
@@ -32,7 +32,9 @@ export class Meter {
     file.totalBytes = totalBytes ?? file.totalBytes;
     const now = performance.now();
     const isComplete = doneBytes === file.totalBytes;
-    if (now - file.saidMs < leastMs && !isComplete) return;
+    const isFirst = file.saidBytes === 0 && doneBytes > 0;
+    if (now - file.saidMs < leastMs && !isComplete && !isFirst) return;
+    file.saidBytes = doneBytes;
     file.saidMs = now;
     this.#emit({
       type: 'download-progress',
@@ -56,6 +58,7 @@ interface FileMeter {
   totalBytes: number | undefined;
   readonly rate: Rate;
   saidMs: number;
+  saidBytes: number;
 }
 
 function progressOf(doneBytes: number, totalBytes: number | undefined, bytesPerSecond: number): Progress {
