@@ -281,7 +281,8 @@ export class Downloader {
       mostBytes,
       known,
       signal,
-      patience,
+      // A server that cannot be asked about what is here already is not waited for.
+      patience: known === undefined ? patience : {...patience, fruitlessRounds: 2},
       onReceived,
       onProgress: (doneBytes, totalBytes) => {
         if (!isStarted) {
