@@ -38,9 +38,13 @@ export async function readXattrs(root: string, signal?: AbortSignal): Promise<Fo
     const found = await read(root, signal);
     if (found) return found;
   }
-  throw new OtaError('TOOL_MISSING', 'None of getfattr, python3 and tar is there to read extended attributes', {
-    hint: 'Install one of them (apt-get install attr), or give the root file system as a tar archive.',
-  });
+  throw new OtaError(
+    'TOOL_MISSING',
+    'None of getfattr, python3 and tar is there to read extended attributes',
+    {
+      hint: 'Install one of them (apt-get install attr), or give the root file system as a tar archive.',
+    },
+  );
 }
 
 async function byGetfattr(root: string, signal?: AbortSignal): Promise<FolderXattrs | undefined> {
@@ -67,7 +71,9 @@ async function byPython(root: string, signal?: AbortSignal): Promise<FolderXattr
   const found = new Map<string, Map<string, Uint8Array>>();
   for await (const line of createInterface({input: program.child.stdout})) {
     const [path, pairs] = JSON.parse(line) as [string, [name: string, value: string][]];
-    const xattrs = pairs.map(([name, value]) => [fromBase64(name).toString('utf8'), fromBase64(value)] as const);
+    const xattrs = pairs.map(
+      ([name, value]) => [fromBase64(name).toString('utf8'), fromBase64(value)] as const,
+    );
     found.set(rooted(fromBase64(path).toString('utf8')), new Map(xattrs));
   }
   return (await program.ended) ? found : undefined;
