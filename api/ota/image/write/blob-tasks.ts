@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {OtaError} from '../../ota-error.ts';
 import {readContent, type FileContent} from '../../rootfs/file-content.ts';
 import {sha256Hex, type Sha256Hex} from '../model/digest.ts';
-import {chunkBytes, compress, compressChunk, levels, type Level} from '../zstd/compress.ts';
+import {compress, compressChunk, levels, maxChunkBytes, type Level} from '../zstd/compress.ts';
 import {limits} from './limits.ts';
 
 /** A blob, and whether it is new in the image. */
@@ -56,7 +56,7 @@ let sharedRoom: Buffer | undefined;
 
 /** Memory of this thread for what a task reads; tasks run one after the other, and none keeps it. */
 function room(): Buffer {
-  return (sharedRoom ??= Buffer.allocUnsafe(chunkBytes));
+  return (sharedRoom ??= Buffer.allocUnsafe(maxChunkBytes));
 }
 
 /** Does a task, with blocking calls: in a thread of its own, or for little. */

@@ -8,8 +8,9 @@ import {frameHeader, splitFrame} from './frame-parts.ts';
 export const levels = {file: 8, metadata: 12} as const;
 export type Level = (typeof levels)[keyof typeof levels];
 
-/** Content up to this size is compressed in one piece, larger content in chunks of this size. */
-export const chunkBytes = 8 * 1024 * 1024;
+/** Content up to this size is compressed in one piece, larger content in chunks of this size, or a little more. */
+export const chunkBytes = 4 * 1024 * 1024;
+export const maxChunkBytes = 2 * chunkBytes;
 
 /** From here on, the settings that an encoder takes for content of unknown size are the right ones. */
 const smallBytes = 256 * 1024;

@@ -75,7 +75,8 @@ describe('compressLarge', () => {
     ['zeros', Buffer.alloc(2 * chunkBytes + 5)],
     ['a period of 8', Buffer.alloc(2 * chunkBytes + 4097, Buffer.from('abcdefgh'))],
     ['text of few letters', noise(2 * chunkBytes + 100_000, 4)],
-    ['noise, in which no joint is found', noise(chunkBytes + 700_000, 256)],
+    ['noise, in which no joint is found', noise(2 * chunkBytes + 700_000, 256)],
+    ['noise with text behind', Buffer.concat([noise(chunkBytes + 300_000, 256), noise(chunkBytes, 3)])],
     ['exactly two chunks', noise(2 * chunkBytes, 16)],
     ['a few bytes more than a chunk', noise(chunkBytes + 3, 2)],
   ];
