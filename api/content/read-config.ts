@@ -12,7 +12,7 @@ import {PipelineError} from '../errors.ts';
 import {ContentDocument, knownKeys} from './config-schema.ts';
 import type {ContentConfig} from './content-config.ts';
 import {checkOffspot} from './offspot-rules.ts';
-import {resolveConfig} from './resolve-config.ts';
+import {configField, resolveConfig} from './resolve-config.ts';
 
 /** A configuration that is right. */
 export interface LoadedConfig {

@@ -280,9 +280,12 @@ class Resolver {
   }
 }
 
+/** Names the file that write_config adds. */
+export const configField = 'write_config';
+
 /** A stand-in until the text is at hand: what is written is the file as it was read. */
 const configFile: ContentFile = {
-  field: 'write_config',
+  field: configField,
   to: configPath,
   via: 'direct',
   source: {kind: 'content', bytes: Buffer.alloc(0)},

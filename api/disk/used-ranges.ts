@@ -42,7 +42,8 @@ async function usedInPartition(image: ByteSource, {startBytes, sizeBytes}: Parti
   }));
 }
 
-async function usedInFileSystem(partition: ByteSource): Promise<ByteRange[] | undefined> {
+/** The parts of a partition that its file system uses; undefined for one that is not understood. */
+export async function usedInFileSystem(partition: ByteSource): Promise<ByteRange[] | undefined> {
   const ext4 = await readExt4Layout(partition);
   if (ext4 !== undefined) return ext4.hasPlainBitmaps ? usedInExt4(partition, ext4) : undefined;
   const fat = readFatGeometry(await partition.read(0, 512));

@@ -2,7 +2,7 @@ import {readFile, stat} from 'node:fs/promises';
 import {basename, resolve} from 'node:path';
 import {PipelineError} from '../../errors.ts';
 import {findDisk, listDevices} from '../../flash/list-devices.ts';
-import {runProgram} from '../../flash/run-program.ts';
+import {runProgram} from '../../run-program.ts';
 
 /** What a cache source is written to: a disk, a partition, or a file that stands for one. */
 export interface CacheTarget {

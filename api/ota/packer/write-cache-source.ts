@@ -7,7 +7,7 @@ import {refuseExisting} from '../../archive/publish-file.ts';
 import {FileSource} from '../../disk/byte-source.ts';
 import {openExt4} from '../../disk/ext4.ts';
 import {PipelineError} from '../../errors.ts';
-import {runProgram} from '../../flash/run-program.ts';
+import {runProgram} from '../../run-program.ts';
 import {checkImages, planBundle, type BundleManifest, type BundlePlan} from './bundle-plan.ts';
 import {findCacheTarget, unmountAll, type CacheTarget} from './cache-target.ts';
 import type {PackerImage} from './packer-input.ts';
