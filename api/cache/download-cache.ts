@@ -1,3 +1,11 @@
+import {mkdir} from 'node:fs/promises';
+import {homedir} from 'node:os';
+import {join, resolve} from 'node:path';
+import {ConfigError} from '../../configs/config-error.ts';
+import {PipelineError} from '../errors.ts';
+import {cacheFolders, FolderCache} from './folder-cache.ts';
+import type {Remains} from './partial-folder.ts';
+import {readPolicy} from './policy-file.ts';
 import type {BlobLease, CacheBlob, CacheEntry, CacheKey, EntryLease, Validator} from './cache-entry.ts';
 import type {CachePolicy} from './policy.ts';
 
@@ -20,8 +28,18 @@ export interface CacheDamage {
 }
 
 export interface UseOptions {
-  /** Hash the content before it is used. Without it that is done once in 30 days, or when the file has changed since. */
+  /**
+   * Hash the content before it is used. Without it that is done the first time that it is read back, once in 30 days, and
+   * when the file was written to since.
+   */
   readonly mustHash?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface VerifyCacheOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called before an entry is read. */
+  readonly onEntry?: ((entry: CacheEntry) => void) | undefined;
 }
 
 /**
@@ -77,23 +95,31 @@ export interface DownloadCache {
   remove(key: CacheKey): Promise<boolean>;
 
   /** Hashes all entries. Damaged ones are removed. */
-  verify(options?: {
-    readonly signal?: AbortSignal;
-    readonly onEntry?: (entry: CacheEntry) => void;
-  }): Promise<readonly CacheDamage[]>;
+  verify(options?: VerifyCacheOptions): Promise<readonly CacheDamage[]>;
 
-  /** Where a download that is not complete yet is kept between runs. Made when needed. */
+  /** What interrupted downloads have left here, to go on with. */
+  remains(): Promise<Remains>;
+
+  /** Where a download that is not complete yet is kept between runs. */
   readonly partialFolder: string;
 
-  /** Keeps other processes from working on the same source; they wait. */
-  withSource<T>(key: CacheKey, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /**
+   * Keeps other processes from working on the same source; they wait.
+   *
+   * @param work Gets a signal that aborts with `signal`, and when the lock is lost because the machine slept.
+   */
+  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 export interface OpenCacheOptions {
-  /** Made when absent. Default: `hypriotkit` in `XDG_CACHE_HOME` or `~/.cache`. */
+  /** Default: `hypriotkit` in `XDG_CACHE_HOME` or `~/.cache`. */
   readonly folder?: string | undefined;
   /** Instead of `policy.yaml` in the folder, which is otherwise written when absent. */
   readonly policy?: CachePolicy | undefined;
+  /** Only looked at: nothing is made, and a folder that is not there is an empty cache. */
+  readonly isReadOnly?: boolean | undefined;
+  /** The present; default: what the clock says. */
+  readonly now?: (() => Date) | undefined;
 }
 
 /**
@@ -103,6 +129,32 @@ export interface OpenCacheOptions {
  * @throws ConfigError `CONFIG_INVALID` when `policy.yaml` cannot be used, with line and column.
  * @throws PipelineError `CACHE_UNUSABLE` when the folder cannot be written to.
  */
-export function openCache(_options: OpenCacheOptions = {}): Promise<DownloadCache | undefined> {
-  return Promise.reject(new Error('not there yet'));
+export async function openCache(options: OpenCacheOptions = {}): Promise<DownloadCache | undefined> {
+  const cache = await openCacheFolder(options);
+  return cache.policy.isEnabled ? cache : undefined;
+}
+
+/** Opens a cache even when its policy keeps nothing: to see what is in it, and to prune it. */
+export async function openCacheFolder(options: OpenCacheOptions = {}): Promise<DownloadCache> {
+  const {isReadOnly = false, now = () => new Date()} = options;
+  const folder = resolve(options.folder ?? defaultCacheFolder());
+  try {
+    if (!isReadOnly) {
+      for (const name of Object.values(cacheFolders)) await mkdir(join(folder, name), {recursive: true});
+    }
+    const policy = options.policy ?? (await readPolicy(folder, {isReadOnly}));
+    return new FolderCache({folder, policy, now});
+  } catch (error) {
+    const {code, message} = error as NodeJS.ErrnoException;
+    if (code === undefined || error instanceof ConfigError) throw error;
+    throw new PipelineError('CACHE_UNUSABLE', `the cache ${folder} cannot be used: ${message}`, {
+      cause: error,
+      hint: 'Name a folder that this user may write to: --cache-dir FOLDER.',
+    });
+  }
+}
+
+/** `hypriotkit` in `XDG_CACHE_HOME`, or in `~/.cache` (freedesktop.org, Base Directory Specification). */
+export function defaultCacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hypriotkit');
 }

@@ -42,8 +42,8 @@ export interface Downloaded {
   /** `destination` where one was given; else read-only, in the cache or in the scratch folder. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** Hex. */
-  readonly sha256: string;
+  /** Hex. Absent for a local file without a checksum: nothing has read it. */
+  readonly sha256: string | undefined;
   /** `local`: of a `file:` address, whose path is that of the file itself unless there is a destination. */
   readonly from: 'network' | 'cache' | 'local';
   /** Content bytes that came over the network in this run. */
