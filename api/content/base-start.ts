@@ -2,12 +2,12 @@ import {createReadStream} from 'node:fs';
 import {Readable} from 'node:stream';
 import {fileURLToPath} from 'node:url';
 import {createInflateRaw} from 'node:zlib';
-import {EnvHttpProxyAgent, interceptors, request} from 'undici';
 import {ArchiveError} from '../archive/archive-error.ts';
 import {compressionOf, decompress} from '../archive/decompress.ts';
 import {bufferSource, FileSource, type ByteSource} from '../disk/byte-source.ts';
 import {PipelineError} from '../errors.ts';
 import {findPacking} from '../flash/decompress.ts';
+import {fetchBeginning} from './fetch-beginning.ts';
 import {bytesBeforeContent, readImageLayout, type ImageLayout} from './image-layout.ts';
 
 /** Enough of a packed image for the first sector of it. */
@@ -33,7 +33,7 @@ export async function readBaseStart(
   signal: AbortSignal,
 ): Promise<BaseStart> {
   const local = path ?? (url.startsWith('file:') ? fileURLToPath(url) : undefined);
-  const head = local === undefined ? await fetchStart(url, signal) : await readStart(local);
+  const head = local === undefined ? await fetchBeginning(url, startBytes, signal) : await readStart(local);
   if (findPacking(head) !== undefined) {
     const layout = await readImageLayout(await unpackStart(head, url), url);
     return {layout, rootBytes: await bytesBeforeContent(layout)};
@@ -54,39 +54,6 @@ async function readStart(path: string): Promise<Buffer> {
     throw new PipelineError('DOWNLOAD_FAILED', `the base ${path} ${why}`, {cause: error});
   });
   return await source.read(0, startBytes);
-}
-
-async function fetchStart(url: string, signal: AbortSignal): Promise<Buffer> {
-  const agent = new EnvHttpProxyAgent();
-  try {
-    const answer = await request(url, {
-      dispatcher: agent.compose(interceptors.redirect({maxRedirections: 20})),
-      headers: {range: `bytes=0-${startBytes - 1}`, 'accept-encoding': 'identity'},
-      signal,
-    });
-    if (answer.statusCode !== 200 && answer.statusCode !== 206)
-      throw new PipelineError(
-        'DOWNLOAD_FAILED',
-        `the base ${url} cannot be had: the server answers ${answer.statusCode}`,
-      );
-    const pieces: Buffer[] = [];
-    let received = 0;
-    // A server that knows no ranges sends all of it: what is enough is enough.
-    for await (const piece of answer.body) {
-      pieces.push(piece as Buffer);
-      if ((received += (piece as Buffer).length) >= startBytes) break;
-    }
-    return Buffer.concat(pieces);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof PipelineError) throw error;
-    const {code, message} = error as NodeJS.ErrnoException;
-    throw new PipelineError('DOWNLOAD_FAILED', `the base ${url} cannot be had: ${code ?? message}`, {
-      cause: error,
-    });
-  } finally {
-    await agent.destroy();
-  }
 }
 
 /** The first sector of a packed image. */

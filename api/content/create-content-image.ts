@@ -261,7 +261,6 @@ class ContentRun {
           throw error;
         }
       });
-      await cache?.prune();
       const receivedBytes =
         downloaded.reduce((sum, one) => sum + one.receivedBytes, 0) + fetched.receivedBytes;
       return {
@@ -341,9 +340,5 @@ async function openCacheOf({cacheDir, isCheck}: ContentOptions): Promise<Downloa
   if (cacheDir === undefined) return undefined;
   const folder = resolve(cacheDir.replace(/^~(?=\/)/, process.env['HOME'] ?? '~'));
   // A check makes nothing, no policy either.
-  const isThere = await lstat(join(folder, 'policy.yaml')).then(
-    () => true,
-    () => false,
-  );
-  return isCheck === true && !isThere ? undefined : openCache({folder});
+  return openCache({folder, isReadOnly: isCheck});
 }

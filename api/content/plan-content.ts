@@ -60,7 +60,7 @@ export async function planContent(config: ContentConfig, options: PlanOptions): 
     (await probe(remote, {cache, concurrency, signal})).map((found) => [found.id, found]),
   );
   for (const {isReachable, url, problem} of probes.values())
-    if (!isReachable) problems.push(`${url}: ${problem ?? 'it cannot be reached'}`);
+    if (!isReachable) problems.push(problem ?? `${url} cannot be reached`);
   const images = await resolveImages(config.images, options, problems);
   if (problems.length > 0 || base === undefined) throw missing(problems);
   const downloads = new Map(
@@ -113,13 +113,17 @@ async function findBase(
   const request = {id: 'base', url: found.url, checksum: found.checksum};
   const [answer] = await probe([request], {cache, signal});
   if (answer === undefined || !answer.isReachable) {
-    problems.push(`the base ${found.url}: ${answer?.problem ?? 'it cannot be reached'}`);
+    problems.push(`the base: ${answer?.problem ?? `${found.url} cannot be reached`}`);
     return undefined;
   }
   const lease = answer.isCached ? await cache?.use({kind: 'file', source: found.url}) : undefined;
   try {
     const start = await readBaseStart(found.url, lease?.paths[0], signal);
     return {request, sizeBytes: answer.sizeBytes, isCached: answer.isCached, start};
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.code !== 'DOWNLOAD_FAILED') throw error;
+    problems.push(`the base: ${error.message}`);
+    return undefined;
   } finally {
     await lease?.release();
   }

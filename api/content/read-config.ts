@@ -1,6 +1,5 @@
 import {readFile} from 'node:fs/promises';
 import {dirname, resolve} from 'node:path';
-import {request} from 'undici';
 import type {z} from 'zod';
 import {ConfigError, type ConfigIssue} from '../../configs/config-error.ts';
 import {describeValue, fieldName, valueAt} from '../../configs/field-path.ts';
@@ -11,6 +10,7 @@ import {readYaml, type YamlSource} from '../../configs/yaml-source.ts';
 import {PipelineError} from '../errors.ts';
 import {ContentDocument, knownKeys} from './config-schema.ts';
 import type {ContentConfig} from './content-config.ts';
+import {fetchBeginning} from './fetch-beginning.ts';
 import {checkOffspot} from './offspot-rules.ts';
 import {configField, resolveConfig} from './resolve-config.ts';
 
@@ -49,10 +49,12 @@ export async function readContentConfig(
   const source = isRemote ? await fetchText(location, options.signal) : await readConfigText(file);
   // write_config copies the file with its byte order mark and its line ends.
   const text = isRemote ? source.text : await readFile(file, 'utf8');
-  return {
-    ...parseContentConfig(source, {folder: isRemote ? process.cwd() : dirname(file), ...options}),
-    text,
-  };
+  const folder = isRemote ? process.cwd() : dirname(file);
+  const {config, warnings} = parseContentConfig(source, {folder, ...options});
+  const files = config.files.map((one) =>
+    one.field === configField ? {...one, source: {kind: 'content' as const, bytes: Buffer.from(text)}} : one,
+  );
+  return {config: {...config, files}, text, warnings};
 }
 
 /** {@link readContentConfig} for a text; relative paths in it start at `folder`. */
@@ -134,33 +136,13 @@ function unknownKey(yaml: YamlSource, path: readonly PropertyKey[], key: string)
     : {span, message, suggestion};
 }
 
-async function fetchText(url: string, signal: AbortSignal | undefined): Promise<SourceText> {
-  const failed = (why: string, cause?: unknown) =>
-    new PipelineError('DOWNLOAD_FAILED', `the configuration ${url} cannot be read: ${why}`, {cause});
+async function fetchText(url: string, signal = new AbortController().signal): Promise<SourceText> {
+  const bytes = await fetchBeginning(url, mostBytes + 1, signal);
+  const failed = (why: string) => new PipelineError('DOWNLOAD_FAILED', `the configuration ${url} ${why}`);
+  if (bytes.length > mostBytes) throw failed('is larger than 1 MiB');
   try {
-    const {EnvHttpProxyAgent, interceptors} = await import('undici');
-    const agent = new EnvHttpProxyAgent();
-    try {
-      const answer = await request(url, {
-        dispatcher: agent.compose(interceptors.redirect({maxRedirections: 10})),
-        ...(signal && {signal}),
-      });
-      const pieces: Buffer[] = [];
-      let received = 0;
-      for await (const piece of answer.body) {
-        pieces.push(piece as Buffer);
-        received += (piece as Buffer).length;
-        if (received > mostBytes) throw failed('it is larger than 1 MiB');
-      }
-      if (answer.statusCode !== 200) throw failed(`the server answers ${answer.statusCode}`);
-      return new SourceText(url, new TextDecoder('utf-8', {fatal: true}).decode(Buffer.concat(pieces)));
-    } finally {
-      await agent.destroy();
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof PipelineError) throw error;
-    if (error instanceof TypeError && /utf-?8/i.test(error.message)) throw failed('it is not UTF-8', error);
-    throw failed((error as NodeJS.ErrnoException).code ?? (error as Error).message, error);
+    return new SourceText(url, new TextDecoder('utf-8', {fatal: true}).decode(bytes));
+  } catch {
+    throw failed('is not UTF-8');
   }
 }
