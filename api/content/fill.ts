@@ -54,6 +54,7 @@ export class Filler {
   readonly #writer: Ext4Writer;
   readonly #options: FillOptions;
   #bytes = 0;
+  #files = 0;
 
   constructor(writer: Ext4Writer, options: FillOptions) {
     this.#writer = writer;
@@ -65,7 +66,7 @@ export class Filler {
    */
   async add(item: FillItem): Promise<FilledItem> {
     const to = item.kind === 'file' ? item.file.to : item.to;
-    const before = {bytes: this.#bytes, files: this.#writer.freeFiles};
+    const before = {bytes: this.#bytes, files: this.#files};
     try {
       await (item.kind === 'file' ? this.#addFile(item.file, item.path, item.name) : this.#addStream(item));
     } catch (error) {
@@ -75,7 +76,7 @@ export class Filler {
       name: item.name,
       to: `/data${to}`,
       bytes: this.#bytes - before.bytes,
-      files: before.files - this.#writer.freeFiles,
+      files: this.#files - before.files,
     };
   }
 
@@ -167,6 +168,7 @@ export class Filler {
     // Known to be too large: nothing of it is read.
     if (sizeBytes !== undefined && sizeBytes > this.#writer.freeBytes) throw new Ext4FullError('blocks');
     await this.#writer.addFile(path, attributes, this.#watched(content, name), sizeBytes);
+    this.#files++;
   }
 
   async *#watched(content: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void> {
