@@ -5,15 +5,15 @@ import {z} from 'zod';
 import type {CacheBlob} from './cache-entry.ts';
 import {Sha256Hex, Time} from './entry-folder.ts';
 import {hashFile} from './hash-file.ts';
-import {namesIn, readRecord, writeRecord} from './record-file.ts';
+import {isFull, namesIn, readRecord, writeRecord} from './record-file.ts';
 
 /** For so long a hash that was found right is believed, as long as the file looks untouched. */
 const hashedForMs = 30 * 86_400_000;
 
 const BlobRecord = z.object({
   sizeBytes: z.number().int().nonnegative(),
-  /** Of the file when it was added or hashed: another one now means that somebody has written to it. */
-  mtimeMs: z.number(),
+  /** Of the file when it was added or hashed, in whole milliseconds: another one now means that somebody has written to it. */
+  mtimeMs: z.number().int(),
   /** When its bytes were last read back from the disk. Absent as long as nobody has: what was written need not be there after a crash. */
   hashedOn: Time.optional(),
   addedOn: Time,
@@ -49,8 +49,11 @@ export class BlobFolder {
       }
       await rm(path, {force: true});
     });
-    const {mtimeMs} = await stat(target);
-    await this.#write(sha256, {sizeBytes, mtimeMs, addedOn: now.toISOString()});
+    const mtimeMs = Math.floor((await stat(target)).mtimeMs);
+    // Without the record the content is hashed at its next use, that is all.
+    await this.#write(sha256, {sizeBytes, mtimeMs, addedOn: now.toISOString()}).catch((error: unknown) => {
+      if (!isFull(error)) throw error;
+    });
   }
 
   /** Size of the file; undefined when there is none. */
@@ -71,16 +74,17 @@ export class BlobFolder {
     const stats = await stat(path).catch(() => undefined);
     if (stats === undefined) return 'absent';
     if (!stats.isFile() || stats.size !== sizeBytes) return 'damaged';
+    const mtimeMs = Math.floor(stats.mtimeMs);
     const record = await this.#read(sha256);
     const hashedMs = Date.parse(record?.hashedOn ?? '');
     const ageMs = options.now.getTime() - hashedMs;
-    const isBelieved = record?.mtimeMs === stats.mtimeMs && ageMs >= 0 && ageMs < hashedForMs;
+    const isBelieved = record?.mtimeMs === mtimeMs && ageMs >= 0 && ageMs < hashedForMs;
     if (isBelieved && !options.mustHash) return 'good';
     if ((await hashFile(path, options.signal)) !== sha256) return 'damaged';
     const hashedOn = options.now.toISOString();
     const addedOn = record?.addedOn ?? hashedOn;
     // Only a memory of the work: without it the next use hashes again.
-    await this.#write(sha256, {sizeBytes, mtimeMs: stats.mtimeMs, hashedOn, addedOn}).catch(() => undefined);
+    await this.#write(sha256, {sizeBytes, mtimeMs, hashedOn, addedOn}).catch(() => undefined);
     return 'good';
   }
 

@@ -16,6 +16,7 @@ import {LeaseFolder} from './lease-folder.ts';
 import {measureRemains, remainsForMs, removeOldRemains, type Remains} from './partial-folder.ts';
 import {checkAfterSeconds, planEvictions, type EvictionItem} from './plan-evictions.ts';
 import type {CachePolicy} from './policy.ts';
+import {isFull} from './record-file.ts';
 
 /** The folders inside a cache. */
 export const cacheFolders = {
@@ -262,7 +263,8 @@ export class FolderCache implements DownloadCache {
     };
     const lease = await this.#lease(entry);
     try {
-      await this.#entries.write(entry);
+      // On a full disk the file is there all the same, for who has the lease.
+      await this.#note(entry);
     } catch (error) {
       await lease.release();
       throw error;
@@ -352,9 +354,4 @@ export class FolderCache implements DownloadCache {
     await this.#entries.removeUnreadable();
     await removeOldRemains(this.partialFolder, now);
   }
-}
-
-/** Whether an error says that the disk has no room. */
-export function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

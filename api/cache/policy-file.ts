@@ -67,11 +67,14 @@ export function parsePolicy(file: string, text: string): CachePolicy {
   const yaml = parseYaml(file, text);
   const root = yaml.document.contents;
   if (root === null || (isScalar(root) && root.value === null)) return toPolicy(PolicyDocument.parse({}));
-  throwProblems(yaml, findUnknownKeys(yaml));
-  throwProblems(yaml, checkYaml(yaml, PolicyDocument));
+  throwProblems(yaml, [...findUnknownKeys(yaml), ...checkYaml(yaml, PolicyDocument)].sort(bySpan));
   const document = PolicyDocument.parse(yaml.document.toJS());
   throwProblems(yaml, findWiderLevels(yaml, document));
   return toPolicy(document);
+}
+
+function bySpan(a: Problem, b: Problem): number {
+  return a.span.offset - b.span.offset;
 }
 
 /** What `cache policy` shows of a level: its own limits, and those that hold because nothing else is said. */
@@ -173,9 +176,10 @@ function findWiderLevels(yaml: YamlFile, document: PolicyDocument): Problem[] {
       const bound = above.find(([, {[key]: value}]) => (value ?? 0) > 0);
       const allowed = bound?.[1][key];
       if (own === 0 || bound === undefined || allowed === undefined || own <= allowed) continue;
+      const isDefault = key === 'max_size' && bound[0] === '' && document.max_size === undefined;
       problems.push({
         span: spanOf(yaml, [...path, key]),
-        message: `${[...path, key].map(String).join('.')} is ${format(own)}, but ${bound[0]}${key} above it allows ${format(allowed)}`,
+        message: `${[...path, key].map(String).join('.')} is ${format(own)}, but ${bound[0]}${key} above it allows ${format(allowed)}${isDefault ? ' where it is not set' : ''}`,
       });
     }
   };

@@ -31,3 +31,8 @@ export async function namesIn(folder: string): Promise<readonly string[]> {
     throw error;
   });
 }
+
+/** Whether an error says that the disk has no room. */
+export function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

@@ -3,7 +3,13 @@ import type {Dispatcher} from 'undici';
 /** As much waits unread before a connection is asked to pause. */
 const mostWaitingBytes = 1024 * 1024;
 
-type Controller = Dispatcher.DispatchController;
+/** What a body can do to the connection that it comes from. */
+interface Flow {
+  readonly paused: boolean;
+  pause(): void;
+  resume(): void;
+}
+
 export type ReceivedHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
@@ -13,16 +19,16 @@ export type ReceivedHeaders = Readonly<Record<string, string | string[] | undefi
 export class AnswerBody implements AsyncIterable<Uint8Array> {
   readonly #pieces: Uint8Array[] = [];
   #waitingBytes = 0;
-  #controller: Controller | undefined;
+  #flow: Flow | undefined;
   #isComplete = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  push(controller: Controller, piece: Uint8Array): void {
-    this.#controller = controller;
+  push(flow: Flow, piece: Uint8Array): void {
+    this.#flow = flow;
     this.#pieces.push(piece);
     this.#waitingBytes += piece.length;
-    if (this.#waitingBytes >= mostWaitingBytes) controller.pause();
+    if (this.#waitingBytes >= mostWaitingBytes) flow.pause();
     this.#wake?.();
   }
 
@@ -37,8 +43,7 @@ export class AnswerBody implements AsyncIterable<Uint8Array> {
       const piece = this.#pieces.shift();
       if (piece !== undefined) {
         this.#waitingBytes -= piece.length;
-        if (this.#controller?.paused === true && this.#waitingBytes < mostWaitingBytes / 2)
-          this.#controller.resume();
+        if (this.#flow?.paused === true && this.#waitingBytes < mostWaitingBytes / 2) this.#flow.resume();
         yield piece;
       } else if (this.#isComplete) {
         if (this.#failure !== undefined) throw this.#failure;
@@ -60,21 +65,22 @@ export interface DispatchedAnswer {
   discard(): void;
 }
 
+export interface AskOptions {
+  readonly method: 'GET' | 'HEAD';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
 /** Sends a request; resolves when the head of the answer is there. */
 export function dispatch(
   dispatcher: Dispatcher,
   url: URL,
-  options: {
-    readonly method: 'GET' | 'HEAD';
-    readonly headers: Readonly<Record<string, string>>;
-    readonly signal: AbortSignal;
-  },
+  {method, headers, signal}: AskOptions,
 ): Promise<DispatchedAnswer> {
-  const {method, headers, signal} = options;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const body = new AnswerBody();
-    let controller: Controller | undefined;
+    let controller: Dispatcher.DispatchController | undefined;
     const stop = () => {
       const reason: unknown = signal.reason;
       controller?.abort(reason instanceof Error ? reason : new Error('stopped'));
@@ -114,8 +120,8 @@ export function dispatch(
   });
 }
 
-/** undici sends a user and password of an address in no other way. */
-function authorization({username, password}: URL): Record<string, string> {
+/** What a user and password in an address come to. */
+export function authorization({username, password}: URL): Record<string, string> {
   if (username === '' && password === '') return {};
   const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return {authorization: `Basic ${Buffer.from(text).toString('base64')}`};

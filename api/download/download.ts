@@ -1,5 +1,6 @@
 import {availableParallelism} from 'node:os';
 import type {DownloadCache} from '../cache/download-cache.ts';
+import {isFull} from '../cache/record-file.ts';
 import {PipelineError} from '../errors.ts';
 import {Pool} from '../pipeline/pool.ts';
 import type {DownloadListener} from './download-event.ts';
@@ -131,12 +132,11 @@ function problemOf({id, url}: DownloadRequest, error: unknown): DownloadProblem 
   if (error instanceof FetchError) return {id, url, message: error.message, hint: error.hint};
   if (error instanceof PipelineError) return {id, url, message: error.message, hint: error.hint};
   if (!(error instanceof StorageError)) throw error;
-  const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
   return {
     id,
     url,
     message: `${withoutSecrets(url)} cannot be stored: ${error.message}`,
-    hint: isFull
+    hint: isFull(error)
       ? 'Make room: `hypriotkit cache prune`, or another folder with --cache-dir or --build-dir.'
       : undefined,
   };

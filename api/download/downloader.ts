@@ -6,6 +6,7 @@ import type {DownloadCache} from '../cache/download-cache.ts';
 import {idOf} from '../cache/entry-folder.ts';
 import {readPieces} from '../cache/hash-file.ts';
 import {placeFile} from '../cache/place-file.ts';
+import {isFull} from '../cache/record-file.ts';
 import {createDigester} from './checksum.ts';
 import type {DownloadListener} from './download-event.ts';
 import type {Checksum, Downloaded, DownloadRequest} from './download-request.ts';
@@ -213,7 +214,7 @@ export class Downloader {
           return fromCache(lease);
         }
       }
-      if (error instanceof StorageError && isFullDisk(error) && (await isOtherDisk(cache.folder, scratch))) {
+      if (error instanceof StorageError && isFull(error) && (await isOtherDisk(cache.folder, scratch))) {
         const message = `there is no room in the cache ${cache.folder} for ${withoutSecrets(request.url)}: it is not kept`;
         emit({type: 'notice', level: 'warning', message});
         await new PartialFile(join(cache.partialFolder, idOf(key))).remove();
@@ -281,7 +282,8 @@ export class Downloader {
       mostBytes,
       known,
       signal,
-      patience,
+      // A server that cannot be asked about what is here already is not waited for.
+      patience: known === undefined ? patience : {...patience, fruitlessRounds: 2},
       onReceived,
       onProgress: (doneBytes, totalBytes) => {
         if (!isStarted) {
@@ -348,10 +350,6 @@ async function digestFile(
   const digester = createDigester(algorithm);
   for await (const piece of readPieces(path, signal)) digester.update(piece);
   return digester.digest('hex');
-}
-
-function isFullDisk({code}: StorageError): boolean {
-  return code === 'ENOSPC' || code === 'EDQUOT';
 }
 
 async function isOtherDisk(folder: string, scratch: string): Promise<boolean> {

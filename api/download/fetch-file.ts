@@ -105,6 +105,7 @@ export function reasonOf(error: unknown): string {
     EAI_AGAIN: 'the name of the server cannot be looked up',
     ECONNREFUSED: 'the server takes no connections',
     ECONNRESET: 'the connection broke',
+    EPIPE: 'the connection broke',
     UND_ERR_SOCKET: 'the connection broke',
     UND_ERR_CONNECT_TIMEOUT: 'the server does not answer',
     UND_ERR_HEADERS_TIMEOUT: 'the server does not answer',

@@ -15,6 +15,7 @@ export class HashingFile {
   readonly #fd: number;
   readonly #digesters: ReadonlyMap<ChecksumAlgorithm, Digester>;
   #position: number;
+  #isOpen = true;
 
   /**
    * @param start So many bytes that are there already stay, and are hashed; what comes after them is cut off.
@@ -53,7 +54,10 @@ export class HashingFile {
     ) as unknown as Digests;
   }
 
+  /** May be called again. */
   close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     closeSync(this.#fd);
   }
 

@@ -2,7 +2,8 @@ import {Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import {createBrotliDecompress, createGunzip, createInflate} from 'node:zlib';
 import {EnvHttpProxyAgent} from 'undici';
-import {dispatch, type ReceivedHeaders} from './answer-body.ts';
+import {dispatch, type AskOptions, type DispatchedAnswer, type ReceivedHeaders} from './answer-body.ts';
+import {PlainHttp} from './plain-http.ts';
 
 /** What a server answered. */
 export interface Answer {
@@ -42,11 +43,13 @@ export interface WebOptions {
 /** Asks web servers, through the proxy that the environment names. */
 export class Web implements AsyncDisposable {
   readonly #agent: EnvHttpProxyAgent;
+  readonly #plain: PlainHttp;
 
   /** @param stallMs Without a byte for so long a connection counts as lost. */
   constructor(stallMs: number) {
     const timeouts = {connectTimeout: stallMs, headersTimeout: stallMs, bodyTimeout: stallMs};
     this.#agent = new EnvHttpProxyAgent({...timeouts, connect: {timeout: stallMs}});
+    this.#plain = new PlainHttp(stallMs);
   }
 
   /**
@@ -57,7 +60,7 @@ export class Web implements AsyncDisposable {
   async ask(url: string, {signal, method = 'GET', headers = {}}: WebOptions): Promise<Answer> {
     let address = url;
     for (let hop = 0; hop <= mostRedirects; hop++) {
-      const answer = await dispatch(this.#agent, new URL(address), {
+      const answer = await this.#send(new URL(address), {
         method,
         signal,
         // Ranges and lengths are those of the file, and not of something that a server makes of it on the way.
@@ -73,7 +76,13 @@ export class Web implements AsyncDisposable {
     throw new RefusedError('leads from one address to the next without end');
   }
 
+  #send(url: URL, options: AskOptions): Promise<DispatchedAnswer> {
+    const isPlain = url.protocol === 'http:' && !process.env['http_proxy'] && !process.env['HTTP_PROXY'];
+    return isPlain ? this.#plain.ask(url, options) : dispatch(this.#agent, url, options);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#plain.close();
     await this.#agent.destroy();
   }
 }
