@@ -1,5 +1,6 @@
 import {benchBuild} from './build.ts';
 import {benchChanges} from './changes.ts';
+import {benchDownload} from './download.ts';
 import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
@@ -10,6 +11,7 @@ import {untilInterrupted} from './until-interrupted.ts';
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
  *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
  *        npm run bench -- media [--json]
+ *        npm run bench -- download [--json]      needs curl
  *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
  *        npm run bench -- ota <root file system> [--json]
  *
@@ -26,6 +28,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     flash: () => benchFlash({target: argument ?? 'out', log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
+    download: () => benchDownload({log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),
