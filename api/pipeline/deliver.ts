@@ -72,7 +72,7 @@ export async function deliver(
     });
     if (!unchanged) {
       // What can be copied straight from the volume waits for nothing.
-      const isMade = arriving !== undefined && !(await store.isNear(entry, file.name));
+      const isMade = arriving !== undefined && !(await store.isNear?.(entry, file.name));
       const packed = isMade ? (await arriving).path : undefined;
       await pool.run(() => copyOut({store, entry, file, packed}, path, emit, either));
       copied.push({sha256: file.sha256, remember: await memory.observe(path)});
@@ -135,12 +135,7 @@ async function copyOut(
   try {
     const handle = await open(partial, 'w');
     try {
-<<<<<<< HEAD
       const unpacked = packed === undefined ? undefined : await unpackBeside(packed, handle, report);
-=======
-      const fromPacked = packed !== undefined && !(await store.isNear?.(entry, file.name));
-      const unpacked = fromPacked ? await unpackBeside(packed, handle, report) : undefined;
->>>>>>> main
       if (unpacked !== file.sha256) {
         const writer = new SparseFileWriter(handle);
         await handle.truncate();

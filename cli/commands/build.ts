@@ -1,13 +1,8 @@
 import type {CliContext} from '../context.ts';
 import {
-<<<<<<< HEAD
-=======
   cacheFromOption,
   cacheTrustOption,
   collect,
-  componentsArgument,
-  configOption,
->>>>>>> main
   given,
   jobsOption,
   jsonLinesOption,

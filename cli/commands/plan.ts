@@ -1,6 +1,5 @@
 import type {CliContext} from '../context.ts';
-<<<<<<< HEAD
-import {given, jsonOption, projectCommand} from '../options.ts';
+import {cacheFromOption, cacheTrustOption, given, jsonOption, projectCommand} from '../options.ts';
 
 /** `hypriotkit plan`: what a build would do, and why. */
 export const planCommand = (context: CliContext) =>
@@ -9,31 +8,8 @@ export const planCommand = (context: CliContext) =>
     'show what a build would run and why, without running it',
     'what to plan for (default: what configs.json lists, or everything)',
   )
-=======
-import {
-  cacheFromOption,
-  cacheTrustOption,
-  componentsArgument,
-  configOption,
-  given,
-  imageOption,
-  jsonOption,
-  targetOption,
-  volumeOption,
-} from '../options.ts';
-
-/** `hypriotkit plan`: what a build would do, and why. */
-export const planCommand = (context: CliContext) =>
-  new Command('plan')
-    .description('show what a build would run and why, without running it')
-    .addArgument(componentsArgument('what to plan for (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
-    .addOption(imageOption())
     .addOption(cacheFromOption())
     .addOption(cacheTrustOption())
->>>>>>> main
     .addOption(jsonOption())
     .addHelpText(
       'after',
