@@ -6,6 +6,7 @@ import {promisify} from 'node:util';
 import {bootImage, build, destroyVolume, type BuildResult} from '../api/index.ts';
 import {packageRoot} from '../configs/package-root.ts';
 import {GitServer, ScratchRepository} from '../test/git/scratch-repository.ts';
+import {printBoot} from './print-boot.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 const run = promisify(execFile);
@@ -83,10 +84,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
         signal,
       }),
     );
-    for (const {name, passed, output} of booted.assertions)
-      process.stdout.write(`${passed ? 'ok    ' : 'FAILED'} ${name}${passed ? '' : `: ${output}`}\n`);
-    process.stdout.write(`login after ${booted.loginSeconds.toFixed(0)} s\n`);
-    if (!booted.passed) process.exitCode = 1;
+    printBoot(booted);
     if (!args.includes('--again')) return;
     const again = await timed('the kernel again, without ccache', () =>
       kernelIn('again', second, false, ['rpi_kernel']),
