@@ -7,6 +7,7 @@ import {rootFsSteps} from './root-fs.ts';
 import {rpiBootloaderSteps} from './rpi-bootloader.ts';
 import {rpiKernelSteps} from './rpi-kernel.ts';
 import {rpiSdImageSteps} from './rpi-sd-image.ts';
+import {otaBundlerSteps} from './ota-bundler.ts';
 import {noImagePins, noPins, type ImagePins, type Pins} from './pins.ts';
 import type {Step} from './step.ts';
 
@@ -32,6 +33,7 @@ export function allSteps(
     ...rpiBootloaderSteps(configs, pins),
     ...rpiKernelSteps(configs, pins),
     ...rpiSdImageSteps(configs, local, pins, imagePins),
+    ...otaBundlerSteps(configs, local),
   ];
 }
 

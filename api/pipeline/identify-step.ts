@@ -34,6 +34,11 @@ export async function identifyStep(
     const pinned = fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: 0, inputs});
     return {fingerprint: fingerprint(pinned), inputs: pinned};
   }
+  // What it is made with is this program: its contract says when that makes something else.
+  if (step.client !== undefined) {
+    const made = fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: context.epoch, inputs});
+    return {fingerprint: fingerprint(made), inputs: made};
+  }
   const collected = fingerprintInputs(step, {
     buildImage: await buildImageDigest(step, context),
     baseImage: context.baseImage.identity,

@@ -27,5 +27,6 @@ export function selectSteps(
   const sorted = sortTopologically(
     allSteps(resolved.components, resolved.local, resolved.pins, resolved.imagePins),
   );
-  return {requested, steps: closure(sorted, new Set(requested.filter((name) => name !== 'base_image')))};
+  const own = sorted.filter(({component}) => requested.includes(component)).map(({name}) => name);
+  return {requested, steps: closure(sorted, new Set(own))};
 }
