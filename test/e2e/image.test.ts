@@ -308,16 +308,13 @@ describe('a changed host name', () => {
 });
 
 describe('content that is larger than its partition', () => {
-  it.each([
-    ['boot', {boot_size: '64MiB'}, 'blank_image.boot_size'],
-    ['root', {size: '640MiB'}, 'blank_image.size'],
-  ])('is named with the missing room, and the target stays as it is: %s', async (partition, sizes, field) => {
+  it('is named with the missing room, and the target stays as it is', async () => {
     const before = await sha256(join(target, image));
-    await configure({}, sizes);
+    await configure({}, {size: '640MiB'});
     const {status, stderr} = await hypriotkit(['build', '--target', target, ...volumes]);
     expect(status).toBe(1);
-    expect(stderr).toMatch(new RegExp(`the ${partition} partition is \\d+ MiB too small for its content`));
-    expect(stderr).toContain(`Raise ${field} in configs.json by at least that much.`);
+    expect(stderr).toMatch(/the root partition is \d+ MiB too small for its content/);
+    expect(stderr).toContain('Raise blank_image.size in configs.json by at least that much.');
     expect(await sha256(join(target, image))).toBe(before);
   });
 });
