@@ -142,6 +142,8 @@ export interface BootOptions extends CommonOptions, PackageOptions, ConfigOption
   /** Credentials for the serial console; by default those of `root_fs` in the configuration. */
   readonly username?: string;
   readonly password?: string;
+  /** What the image is on: a card (default), or a USB stick. */
+  readonly drive?: 'sd' | 'usb';
   /** How often the same copy of the card is booted, with all assertions each time; default 1. */
   readonly boots?: number;
   /** Seconds until a boot that has not succeeded counts as failed; default 900. */
