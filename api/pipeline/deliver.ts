@@ -133,7 +133,8 @@ async function copyOut(
   try {
     const handle = await open(partial, 'w');
     try {
-      const unpacked = packed === undefined ? undefined : await unpackBeside(packed, handle, report);
+      const fromPacked = packed !== undefined && !(await store.isNear?.(entry, file.name));
+      const unpacked = fromPacked ? await unpackBeside(packed, handle, report) : undefined;
       if (unpacked !== file.sha256) {
         const writer = new SparseFileWriter(handle);
         await handle.truncate();
