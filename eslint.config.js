@@ -49,4 +49,22 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['api/cache/**', 'api/download/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {group: ['**/cli/**'], message: 'Only cli/ knows how things are printed.'},
+            {group: ['chalk', 'log-update', 'commander'], message: 'api/ emits events; cli/ draws them.'},
+            {
+              group: ['**/engine/**', '**/docker/**', 'dockerode', '**/components/**', '**/volumes/**'],
+              message: 'Downloads and their cache know no engine.',
+            },
+          ],
+        },
+      ],
+    },
+  },
 );

@@ -5,7 +5,11 @@ import {lock} from 'proper-lockfile';
 import {PipelineError} from '../errors.ts';
 
 /** After so long without a sign of life a lock counts as left behind by a process that was killed. */
-const staleMs = 30_000;
+const staleMs = 10_000;
+/** Often enough for a machine that is busy. */
+const renewMs = 2000;
+/** Others are mostly done sooner; after that somebody may wonder. */
+const silentMs = 1000;
 
 /** Lets one process at a time change the records of a cache, and in this process one piece of work at a time. */
 export class CacheLock {
@@ -51,7 +55,7 @@ export class CacheLock {
 export async function withLock<T>(
   path: string,
   work: (signal: AbortSignal) => Promise<T>,
-  outer?: AbortSignal,
+  {signal: outer, onWait}: LockOptions = {},
 ): Promise<T> {
   const lost = new AbortController();
   await mkdir(dirname(path), {recursive: true});
@@ -59,6 +63,7 @@ export async function withLock<T>(
     waitMs: Infinity,
     pauseMs: 200,
     signal: outer,
+    onWait,
     onLost: () => lost.abort(new Error('the machine has slept: the lock of this download is lost')),
   });
   try {
@@ -68,19 +73,25 @@ export async function withLock<T>(
   }
 }
 
-interface AcquireOptions {
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when it takes longer than a moment. */
+  readonly onWait?: (() => void) | undefined;
+}
+
+interface AcquireOptions extends LockOptions {
   readonly waitMs: number;
   readonly pauseMs: number;
-  readonly signal?: AbortSignal | undefined;
   readonly onLost?: () => void;
 }
 
 /** Undefined when it took too long. */
 async function acquire(
   path: string,
-  {waitMs, pauseMs, signal, onLost}: AcquireOptions,
+  {waitMs, pauseMs, signal, onWait, onLost}: AcquireOptions,
 ): Promise<(() => Promise<void>) | undefined> {
-  const deadline = performance.now() + waitMs;
+  const startMs = performance.now();
+  let isSaid = false;
   for (;;) {
     signal?.throwIfAborted();
     try {
@@ -88,14 +99,19 @@ async function acquire(
         lockfilePath: path,
         realpath: false,
         stale: staleMs,
-        update: staleMs / 6,
+        update: renewMs,
         onCompromised: () => onLost?.(),
       });
       // What is lost already cannot be released; it is not ours any more.
       return () => release().catch(() => undefined);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ELOCKED') throw error;
-      if (performance.now() > deadline) return undefined;
+      const waitedMs = performance.now() - startMs;
+      if (waitedMs > waitMs) return undefined;
+      if (!isSaid && waitedMs > silentMs) {
+        isSaid = true;
+        onWait?.();
+      }
       await sleep(pauseMs * (0.5 + Math.random()), undefined, signal === undefined ? {} : {signal});
     }
   }

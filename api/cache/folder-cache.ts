@@ -2,7 +2,7 @@ import {join} from 'node:path';
 import {listRepositories, removeRepository} from '../git/repositories.ts';
 import {BlobFolder} from './blob-folder.ts';
 import type {BlobLease, CacheBlob, CacheEntry, CacheKey, EntryLease, Validator} from './cache-entry.ts';
-import {CacheLock, withLock} from './cache-lock.ts';
+import {CacheLock, withLock, type LockOptions} from './cache-lock.ts';
 import type {
   CacheCandidate,
   CacheDamage,
@@ -206,8 +206,8 @@ export class FolderCache implements DownloadCache {
     return measureRemains(this.partialFolder);
   }
 
-  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return withLock(join(this.folder, cacheFolders.locks, idOf(key)), work, signal);
+  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, options?: LockOptions): Promise<T> {
+    return withLock(join(this.folder, cacheFolders.locks, idOf(key)), work, options);
   }
 
   /** Hashes where that is due; what is damaged is removed, with all entries that need it. */

@@ -93,7 +93,13 @@ export class Downloader {
     return cache.withSource(
       key,
       (whileLocked) => this.#cached(cache, request, key, onReceived, whileLocked),
-      signal,
+      {
+        signal,
+        onWait: () => {
+          const message = `waiting for another download of ${withoutSecrets(request.url)}`;
+          this.#options.emit({type: 'notice', level: 'info', message});
+        },
+      },
     );
   }
 
