@@ -11,39 +11,63 @@ const renewMs = 2000;
 /** Others are mostly done sooner; after that somebody may wonder. */
 const silentMs = 1000;
 
+/** After so long other processes get their turn, even if more is waiting here. */
+const turnMs = 500;
+
+interface Waiting {
+  readonly run: () => Promise<void>;
+  readonly refuse: (error: unknown) => void;
+}
+
 /** Lets one process at a time change the records of a cache, and in this process one piece of work at a time. */
 export class CacheLock {
   readonly #path: string;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #waiting: Waiting[] = [];
+  #isBusy = false;
 
   /** @param path Of the lock itself, which is a folder while somebody holds it. */
   constructor(path: string) {
     this.#path = path;
   }
 
-  /** Waits for others; the work should take no longer than reading and writing records does. */
+  /** Waits for others; the work should take no longer than reading and writing records does. It must not hold the lock again. */
   hold<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => this.#holdNow(work));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({run: () => work().then(resolve, reject), refuse: reject});
+      if (!this.#isBusy) void this.#serve();
+    });
   }
 
-  async #holdNow<T>(work: () => Promise<T>): Promise<T> {
+  /** Taking the lock costs more than most work under it: what waits here is done in one go. */
+  async #serve(): Promise<void> {
+    this.#isBusy = true;
+    while (this.#waiting.length > 0) {
+      try {
+        const release = await this.#take();
+        const startMs = performance.now();
+        while (performance.now() - startMs < turnMs) {
+          const next = this.#waiting.shift();
+          if (next === undefined) break;
+          await next.run();
+        }
+        await release();
+      } catch (error) {
+        for (const {refuse} of this.#waiting.splice(0)) refuse(error);
+      }
+    }
+    this.#isBusy = false;
+  }
+
+  async #take(): Promise<() => Promise<void>> {
     const release = await acquire(this.#path, {waitMs: 60_000, pauseMs: 20});
-    if (release === undefined) {
-      throw new PipelineError(
-        'CACHE_UNUSABLE',
-        `another process has kept the cache ${dirname(this.#path)} locked`,
-        {
-          hint: 'Wait until it is done, or name another folder.',
-        },
-      );
-    }
-    try {
-      return await work();
-    } finally {
-      await release();
-    }
+    if (release !== undefined) return release;
+    throw new PipelineError(
+      'CACHE_UNUSABLE',
+      `another process has kept the cache ${dirname(this.#path)} locked`,
+      {
+        hint: 'Wait until it is done, or name another folder.',
+      },
+    );
   }
 }
 

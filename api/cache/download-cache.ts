@@ -34,6 +34,8 @@ export interface UseOptions {
    * when the file was written to since.
    */
   readonly mustHash?: boolean | undefined;
+  /** What the server has just said of it: that it still has the same. Noted with the use. */
+  readonly checked?: Validator | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -80,7 +80,7 @@ export class FolderCache implements DownloadCache {
     const {entry, lease} = held;
     try {
       if (await this.#isGood(entry.blobs, options)) {
-        await this.#noteUse(entry);
+        await this.#noteUse(entry, options.checked);
         return lease;
       }
     } catch (error) {
@@ -231,12 +231,13 @@ export class FolderCache implements DownloadCache {
     });
   }
 
-  async #noteUse({kind, source}: CacheEntry): Promise<void> {
+  async #noteUse(key: CacheKey, checked: Validator | undefined): Promise<void> {
     await this.#lock.hold(async () => {
-      const entry = await this.#entries.read({kind, source});
-      if (entry !== undefined) {
-        await this.#note({...entry, lastUsedOn: this.#now().toISOString(), uses: entry.uses + 1});
-      }
+      const entry = await this.#entries.read(key);
+      if (entry === undefined) return;
+      const now = this.#now().toISOString();
+      const news = checked && {validator: checked, lastCheckedOn: now};
+      await this.#note({...entry, ...news, lastUsedOn: now, uses: entry.uses + 1});
     });
   }
 

@@ -1,7 +1,7 @@
 import {mkdir, rename, stat} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import type {CacheEntry, CacheKey, EntryLease} from '../cache/cache-entry.ts';
+import type {CacheEntry, CacheKey, EntryLease, Validator} from '../cache/cache-entry.ts';
 import type {DownloadCache} from '../cache/download-cache.ts';
 import {idOf} from '../cache/entry-folder.ts';
 import {readPieces} from '../cache/hash-file.ts';
@@ -177,14 +177,12 @@ export class Downloader {
       const lease = await this.#useIfMatching(cache, found, [checksum], signal);
       if (lease !== undefined) return fromCache(lease);
     }
-    const entry = isWanted && checksum === undefined ? found : undefined;
-    if (entry !== undefined && cache.isFresh(entry)) {
-      const lease = await this.#use(cache, entry, signal);
+    let known = isWanted && checksum === undefined ? found : undefined;
+    if (known !== undefined && cache.isFresh(known)) {
+      const lease = await this.#use(cache, known, signal);
       if (lease !== undefined) return fromCache(lease);
+      known = undefined;
     }
-    let known = await cache
-      .find(key)
-      .then((again) => (again !== undefined && entry !== undefined ? again : undefined));
     try {
       const source = await resolveSource(request, checksum, web, signal);
       if (known !== undefined && source.checksums.length > 0) {
@@ -204,8 +202,7 @@ export class Downloader {
           await partial.remove();
           return {...fromCache(lease), from: 'network'};
         }
-        await cache.markChecked(key, fetched.validator);
-        const lease = known && (await this.#use(cache, known, signal));
+        const lease = known && (await this.#use(cache, known, signal, fetched.validator));
         if (lease !== undefined) return fromCache(lease);
         // It was damaged: fetched whatever the server says of its version.
         known = undefined;
@@ -231,8 +228,13 @@ export class Downloader {
   }
 
   /** Uses an entry; says so when it turns out to be damaged. */
-  async #use(cache: DownloadCache, entry: CacheEntry, signal: AbortSignal): Promise<EntryLease | undefined> {
-    const lease = await cache.use(entry, {signal});
+  async #use(
+    cache: DownloadCache,
+    entry: CacheEntry,
+    signal: AbortSignal,
+    checked?: Validator,
+  ): Promise<EntryLease | undefined> {
+    const lease = await cache.use(entry, {signal, checked});
     if (lease === undefined) this.#sayDamaged(entry);
     return lease;
   }
