@@ -56,11 +56,27 @@ export default tseslint.config(
         'error',
         {
           patterns: [
-            {group: ['**/cli/**'], message: 'Only cli/ knows how things are printed.'},
-            {group: ['chalk', 'log-update', 'commander'], message: 'api/ emits events; cli/ draws them.'},
+            {group: ['**/cli/**', 'chalk', 'log-update', 'commander'], message: 'Only cli/ prints.'},
             {
               group: ['**/engine/**', '**/docker/**', 'dockerode', '**/components/**', '**/volumes/**'],
               message: 'Downloads and their cache know no engine.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['api/updates/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {group: ['**/cli/**', 'chalk', 'log-update', 'commander'], message: 'Only cli/ prints.'},
+            {
+              group: ['**/engine/**', '**/docker/**', '**/pipeline/**', '**/volumes/**'],
+              message: 'Updates are made of files on this machine.',
             },
           ],
         },

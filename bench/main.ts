@@ -1,4 +1,5 @@
 import {benchBuild} from './build.ts';
+import {benchChanges} from './changes.ts';
 import {benchDownload} from './download.ts';
 import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
@@ -8,6 +9,7 @@ import {untilInterrupted} from './until-interrupted.ts';
 
 /**
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
+ *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
  *        npm run bench -- media [--json]
  *        npm run bench -- download [--json]      needs curl
  *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
@@ -21,6 +23,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
+    changes: () => benchChanges({log, signal}),
     rootfs: () => benchRootFs({log, signal}),
     flash: () => benchFlash({target: argument ?? 'out', log}),
     ota: () => benchOta({rootfs: argument, log}),

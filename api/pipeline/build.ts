@@ -1,14 +1,17 @@
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
-import type {DeliveredArtifact} from '../events/event.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
+import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
+import {DamagedArtifact} from './damaged-artifact.ts';
 import {deliverSelected, selectedArtifacts} from './deliver-selected.ts';
 import {executeSteps} from './execute-steps.ts';
-import {loadProject} from './load-project.ts';
+import {fetchSelected, type Fetched} from './fetch-selected.ts';
+import {loadProject, type Project} from './load-project.ts';
 import {lockedLists} from './lock.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
+import {pushArtifacts} from './push-artifacts.ts';
 import type {RunContext} from './run-context.ts';
 import {
   announceExtension,
@@ -19,7 +22,7 @@ import {
   updateLock,
 } from './run-lock.ts';
 import type {Run} from './run.ts';
-import {selectSteps} from './select-steps.ts';
+import {selectSteps, type Selection} from './select-steps.ts';
 import {withRun} from './with-run.ts';
 
 /**
@@ -41,28 +44,59 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
   const request = {resolved: project, selection, lockFile, lock, locked};
   if (isStrict(options)) checkLocked(request);
-  const result = await withRun(options, request, buildSelected);
+  const signing = await checkSelectedUpdates(project, selection);
+  const result = await withRun(options, request, (run) => buildSelected(run, signing));
   return {...result, durationMs: Date.now() - startedMs};
 }
 
+/** Where updates are to be made, finds out whether they can be. What that takes is loaded only then. */
+async function checkSelectedUpdates(
+  project: Project,
+  {steps}: Selection,
+): Promise<SigningMaterial | undefined> {
+  if (!steps.some(({client}) => client !== undefined)) return undefined;
+  const {checkUpdate} = await import('../updates/check-update.ts');
+  return checkUpdate(project);
+}
+
 /** One run, from the base image to the target. */
-async function buildSelected(run: Run): Promise<Omit<BuildResult, 'durationMs'>> {
+async function buildSelected(
+  run: Run,
+  signing: SigningMaterial | undefined,
+): Promise<Omit<BuildResult, 'durationMs'>> {
+  announceUnsigned(run, signing);
+  const {entries, delivered} = (await fetchSelected(run)) ?? (await buildAndDeliver(run, signing));
+  return {
+    volume: run.session.label,
+    artifacts: selectedArtifacts(run.selection, entries),
+    delivered,
+    pushed: await pushArtifacts(run, entries),
+  };
+}
+
+async function buildAndDeliver(run: Run, signing: SigningMaterial | undefined): Promise<Fetched> {
   const baseImage = await prepareBaseImage(run, run.lock);
   const isNew = await compareBaseImage(run, baseImage);
   announceExtension(run);
   const epoch = run.epochFromUser ?? run.lock?.source_date_epoch ?? baseImage.archiveDate;
-  const context = makeRunContext(run, baseImage, epoch);
+  const context = {...makeRunContext(run, baseImage, epoch), signing};
   // Beside the steps: none of them waits for it. It ends before the run does, also when a step fails.
   const keeping = isNew ? keepBaseImage(run, baseImage) : Promise.resolve(undefined);
   const [executed, kept] = await Promise.allSettled([executeSteps(run, context), keeping]);
   const entries = valueOf(executed);
   await updateLock(run, entries, baseImage, valueOf(kept));
-  const result = await deliverOrRepair(run, entries, context);
-  return {
-    volume: run.session.label,
-    artifacts: selectedArtifacts(run.selection, result.entries),
-    delivered: result.delivered,
-  };
+  return deliverOrRepair(run, entries, context);
+}
+
+/** Nobody shall take an image without a signature for one that devices accept. */
+function announceUnsigned({selection, emit}: Run, signing: SigningMaterial | undefined): void {
+  if (signing !== undefined || !selection.steps.some(({client}) => client?.kind === 'image')) return;
+  emit({
+    type: 'notice',
+    level: 'warning',
+    message: 'the OTA image will not be signed: ota-bundler.sign_key is not set',
+    hint: 'Set sign_key and sign_cert in configs.json: devices refuse an image without a signature.',
+  });
 }
 
 function valueOf<T>(settled: PromiseSettledResult<T>): T {
@@ -75,14 +109,15 @@ async function deliverOrRepair(
   run: Run,
   entries: ReadonlyMap<string, StoreEntry>,
   context: RunContext,
-): Promise<{entries: ReadonlyMap<string, StoreEntry>; delivered: readonly DeliveredArtifact[]}> {
+): Promise<Fetched> {
   const {folder, emit} = run;
   if (folder === undefined) return {entries, delivered: []};
   try {
     return {entries, delivered: await deliverSelected(run, entries, context, folder)};
   } catch (error) {
     if (!(error instanceof PipelineError) || error.code !== 'ARTIFACT_CORRUPT') throw error;
-    emit({type: 'notice', level: 'warning', message: `${error.message}; it is built again`});
+    if (error instanceof DamagedArtifact && run.cache.holds(error.entry)) run.cache.reject(error.entry);
+    else emit({type: 'notice', level: 'warning', message: `${error.message}; it is built again`});
     const repaired = await executeSteps(run, context, true);
     return {entries: repaired, delivered: await deliverSelected(run, repaired, context, folder)};
   }

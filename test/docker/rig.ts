@@ -11,6 +11,7 @@ import {PackageCache} from '../../volumes/package-cache.ts';
 import {GitCache} from '../../api/git/git-cache.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
+import {TeamCache} from '../../api/pipeline/team-cache.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {
@@ -62,6 +63,7 @@ export interface RunOptions {
   readonly epoch?: number;
   readonly mayRegisterBinfmt?: boolean;
   readonly signal?: AbortSignal;
+  readonly signing?: RunContext['signing'];
   /** Called with each event as it happens. */
   readonly onEvent?: (event: PipelineEvent) => void;
 }
@@ -167,6 +169,7 @@ async function runSteps(
     const context: RunContext = {
       session,
       store,
+      cache: TeamCache.none(),
       packages,
       downloads: new Pool(1),
       git: new GitCache(),
@@ -177,6 +180,7 @@ async function runSteps(
       offline: false,
       buildImages: options.buildImages ?? fixtures,
       epoch: options.epoch ?? testEpoch,
+      signing: options.signing,
       mayRegisterBinfmt: options.mayRegisterBinfmt ?? true,
       emit,
       signal: options.signal ?? new AbortController().signal,
