@@ -1,4 +1,4 @@
-import {mkdir, rename, stat} from 'node:fs/promises';
+import {mkdir, rename, rm, stat} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import type {CacheEntry, CacheKey, EntryLease, Validator} from '../cache/cache-entry.ts';
@@ -40,6 +40,13 @@ interface Held {
   readonly isPrivate: boolean;
 }
 
+/** A file that was got, and what to do with it when the run fails because of another one. */
+export interface Obtained {
+  readonly file: Downloaded;
+  /** Lets go of it in such a way that the next run need not fetch it again. */
+  keep(): Promise<void>;
+}
+
 type Fetched = Extract<AttemptResult, {type: 'fetched'}>;
 
 /** Gets one file after the other: from this machine, from the cache, or from the network. */
@@ -54,7 +61,7 @@ export class Downloader {
    * @param isAdmitted Whether the policy keeps it.
    * @throws FetchError, StorageError
    */
-  async obtain(request: DownloadRequest, isAdmitted: boolean): Promise<Downloaded> {
+  async obtain(request: DownloadRequest, isAdmitted: boolean): Promise<Obtained> {
     const startedMs = performance.now();
     const {id, destination} = request;
     let receivedBytes = 0;
@@ -82,7 +89,8 @@ export class Downloader {
       from,
       durationMs: performance.now() - startedMs,
     });
-    return {id, path, sizeBytes, sha256, from, receivedBytes, release};
+    const file: Downloaded = {id, path, sizeBytes, sha256, from, receivedBytes, release};
+    return {file, keep: () => keepForLater(held, destination)};
   }
 
   #hold(request: DownloadRequest, isAdmitted: boolean, onReceived: (bytes: number) => void): Promise<Held> {
@@ -331,6 +339,12 @@ function fromCache(lease: EntryLease): Held {
     release,
     isPrivate: false,
   };
+}
+
+/** In the cache it stays, and in the scratch folder; a destination must be free for the next run. */
+async function keepForLater({release, isPrivate}: Held, destination: string | undefined): Promise<void> {
+  if (destination !== undefined) await rm(destination, {force: true});
+  else if (!isPrivate) await release();
 }
 
 async function place({path, isPrivate}: Held, destination: string): Promise<void> {
