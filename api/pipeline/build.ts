@@ -2,12 +2,12 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
+import {buildVariants, graphOf} from './build-variants.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {deliverSelected, selectedArtifacts} from './deliver-selected.ts';
 import {executeSteps} from './execute-steps.ts';
 import {fetchSelected, type Fetched} from './fetch-selected.ts';
-import {loadProject} from './load-project.ts';
-import {lockedLists} from './lock.ts';
+import {loadProjects} from './load-project.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
 import {pushArtifacts} from './push-artifacts.ts';
@@ -20,12 +20,13 @@ import {
   keepBaseImage,
   updateLock,
 } from './run-lock.ts';
+import {requestOf} from './request-of.ts';
 import type {Run} from './run.ts';
-import {selectSteps} from './select-steps.ts';
 import {withRun} from './with-run.ts';
 
 /**
- * Builds what the configuration asks for into the volume, and copies it to the target when there is one.
+ * Builds what the configuration asks for into the volume, and copies it to the target when there is one. Of a
+ * configuration with a matrix it builds every variant; whether one has failed, its result says.
  *
  * @throws PipelineError `BUILD_FAILED` with the steps' failures, `INTERRUPTED`, or why the build could not start.
  * @throws ConfigError for a configs.json with mistakes; nothing has been built then.
@@ -36,14 +37,22 @@ import {withRun} from './with-run.ts';
 export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const startedMs = Date.now();
   parseComponentNames(options.allowPrivileged ?? []);
-  const project = await loadProject(options);
-  const {lock, lockFile, pinDifferences} = project;
-  const selection = selectSteps(project, options.components);
-  const lists = lockedLists(lock, selection.steps);
-  const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
-  const request = {resolved: project, selection, lockFile, lock, locked};
-  if (isStrict(options)) checkLocked(request);
-  const result = await withRun(options, request, buildSelected);
+  const requests = (await loadProjects(options)).map((project) => requestOf(project, options));
+  if (isStrict(options)) requests.forEach(checkLocked);
+  const [request] = requests;
+  if (request === undefined) throw new Error('a configuration has at least one variant');
+  const variants = requests.flatMap((one) =>
+    one.variant === undefined ? [] : [{...one, variant: one.variant}],
+  );
+  const result =
+    variants.length === 0
+      ? await withRun(options, request, buildSelected)
+      : await withRun(
+          options,
+          request,
+          (run) => buildVariants(run, variants),
+          graphOf(variants).nodes.map(({name}) => name),
+        );
   return {...result, durationMs: Date.now() - startedMs};
 }
 

@@ -82,7 +82,13 @@ export class Executor {
     const {mustVerify, needs, reasons} = this.#decisions;
     return this.#report(node, reasons(name), async () => {
       const found = await this.#pool.run(() =>
-        findStep(step, inputs.entries, this.#contextOf(node), mustVerify(name), needs?.(name) ?? (() => true)),
+        findStep(
+          step,
+          inputs.entries,
+          this.#contextOf(node),
+          mustVerify(name),
+          needs?.(name) ?? (() => true),
+        ),
       );
       return found ?? this.#make(node);
     });
