@@ -21,5 +21,5 @@ export function renderVariants(
   });
   const failed = variants.filter(({outcome}) => outcome === 'failed').length;
   const total = formatCount(variants.length, 'variant');
-  return ['', ...rows, failed === 0 ? `${total}` : `${failed} of ${total} failed`];
+  return ['', ...rows, failed === 0 ? total : `${failed} of ${total} failed`];
 }
