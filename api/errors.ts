@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'IMAGE_UNUSABLE'
   | 'DEVICE_UNUSABLE'
   | 'DOWNLOAD_FAILED'
+  | 'CACHE_UNUSABLE'
   | 'FLASH_FAILED'
   | 'INTERRUPTED';
 
@@ -57,6 +58,7 @@ const couldNotStart: ReadonlySet<ErrorCode> = new Set([
   'KEY_UNUSABLE',
   'IMAGE_UNUSABLE',
   'DEVICE_UNUSABLE',
+  'CACHE_UNUSABLE',
 ]);
 
 /** The one error class that the API throws for what a user can cause or repair. */

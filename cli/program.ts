@@ -2,6 +2,7 @@ import {Command, type CommandUnknownOpts} from '@commander-js/extra-typings';
 import {bootCommand} from './commands/boot.ts';
 import {buildCommand} from './commands/build.ts';
 import {bundleCommand} from './commands/bundle/index.ts';
+import {cacheCommand} from './commands/cache/index.ts';
 import {cleanCommand} from './commands/clean.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
@@ -51,6 +52,7 @@ export function createProgram(context: CliContext) {
     configCommand(context),
     verifyCommand(context),
     cleanCommand(context),
+    cacheCommand(context),
     upgradeCommand(context),
     bundleCommand(context),
     otaCommand(context),

@@ -4,6 +4,8 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {removeStaleRuns, sweepVolume} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildResult, VariantResult} from '../options.ts';
+import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
+import {announceUnsigned} from './announce-unsigned.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {prepareTarget} from './deliver.ts';
@@ -24,17 +26,19 @@ import {combineVariants, type CombinedGraph} from './step-node.ts';
 /** One variant of a matrix, as it is to be built. */
 export interface VariantRequest extends RunRequest {
   readonly variant: string;
+  /** What its updates are signed with; undefined without such updates or keys. */
+  readonly signing: SigningMaterial | undefined;
 }
 
 /** A variant in a run: its own configuration, lock and target, and the engine of all. */
-interface VariantRun extends Run {
-  readonly variant: string;
-}
+interface VariantRun extends Run, VariantRequest {}
 
 type Built = Omit<BuildResult, 'durationMs'>;
 
 /** The graph of all variants, in which a step that several of them need is one. */
-export function graphOf(variants: readonly VariantRequest[]): CombinedGraph {
+export function graphOf(
+  variants: readonly Pick<VariantRequest, 'variant' | 'selection' | 'locked'>[],
+): CombinedGraph {
   return combineVariants(
     variants.map(({variant, selection: {steps}, locked}) => ({variant, steps, ...locked})),
   );
@@ -84,7 +88,9 @@ async function buildMissing(runs: readonly VariantRun[]): Promise<VariantResult[
   const contexts = new Map<string, RunContext>();
   for (const one of runs) {
     if (ownsLock(one, runs)) announceExtension(one);
-    contexts.set(one.variant, makeRunContext(one, baseImage, one.lock?.source_date_epoch ?? epoch));
+    announceUnsigned(one, one.signing);
+    const context = makeRunContext(one, baseImage, one.lock?.source_date_epoch ?? epoch);
+    contexts.set(one.variant, {...context, signing: one.signing});
   }
   const contextOf = (variant: string | undefined): RunContext => {
     const context = contexts.get(variant ?? '');

@@ -1,6 +1,6 @@
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {packageList, previousPackageList, type PinnedFolder, type Step} from '../components/step.ts';
+import {packageList, previousPackageList, type Step} from '../components/step.ts';
 import type {ContainerExit} from '../docker/containers.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
 import type {StepFailure} from '../events/step-failure.ts';
@@ -8,8 +8,10 @@ import {classifyError, classifyExit} from './classify-failure.ts';
 import {checkOut} from './check-out.ts';
 import {collectOutputs} from './collect-outputs.ts';
 import {collectPackages, ensurePackages} from './ensure-packages.ts';
+import {fetchImages} from './fetch-images.ts';
 import {handOver} from './hand-over.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
+import {makeOnClient} from './make-on-client.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {matchOutputs} from './match-outputs.ts';
 import {sendFiles} from './send-files.ts';
@@ -120,7 +122,23 @@ class StepRun {
       if (stored !== undefined) return stored;
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
-      if (this.#step.checkout !== undefined) return await this.#checkOut(this.#step.checkout, identity);
+      const {checkout, images, client} = this.#step;
+      if (checkout !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          checkOut(checkout, work, this.#context, this.#log),
+        );
+      }
+      if (images !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          fetchImages(images, work, this.#context, this.#log),
+        );
+      }
+      if (client !== undefined) {
+        const step = {...this.#step, client};
+        return await this.#withoutContainer(identity, (work) =>
+          makeOnClient(step, this.#inputs, work, this.#context, this.#log),
+        );
+      }
       if (await waitForOther(session, name, this.#log.progress, signal)) {
         await store.refresh();
         continue;
@@ -149,12 +167,15 @@ class StepRun {
     return {ok: true, entry, outcome: 'hit'};
   }
 
-  /** Two runs may fetch the same at the same time; what they publish is the same. */
-  async #checkOut(folder: PinnedFolder, identity: StepIdentity): Promise<StepOutcome> {
+  /** Two runs may make the same here at the same time; what they publish is the same. */
+  async #withoutContainer(
+    identity: StepIdentity,
+    make: (work: WorkFolder) => Promise<void>,
+  ): Promise<StepOutcome> {
     const {store} = this.#context;
     const work = await this.#openWork(identity);
     try {
-      await checkOut(folder, work, this.#context, this.#log);
+      await make(work);
       return await this.#publish(work, identity);
     } finally {
       await store.discardWork(work).catch(() => undefined);

@@ -12,6 +12,7 @@ const commands = [
   'config',
   'verify',
   'clean',
+  'cache',
   'upgrade',
   'ota',
   'doctor',
