@@ -33,7 +33,8 @@ export async function downloadImage(url: string, options: DownloadOptions): Prom
   const clear = () => rm(scratch, {recursive: true, force: true});
   try {
     const value = await findPublishedSum(url, signal);
-    const checksum: Checksum | undefined = value && {algorithm: 'sha-256', value, kind: 'digest'};
+    const checksum: Checksum | undefined =
+      value === undefined ? undefined : {algorithm: 'sha-256', value, kind: 'digest'};
     const [file] = await download([{id: 'image', url, checksum}], {
       cache,
       scratch,

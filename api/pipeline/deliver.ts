@@ -133,7 +133,7 @@ async function copyOut(
   try {
     const handle = await open(partial, 'w');
     try {
-      const fromPacked = packed !== undefined && !(await store.isNear(entry, file.name));
+      const fromPacked = packed !== undefined && !(await store.isNear?.(entry, file.name));
       const unpacked = fromPacked ? await unpackBeside(packed, handle, report) : undefined;
       if (unpacked !== file.sha256) {
         const writer = new SparseFileWriter(handle);

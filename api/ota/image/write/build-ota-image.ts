@@ -6,10 +6,17 @@ import type {Rootfs} from '../../rootfs/rootfs.ts';
 import {addPayload, type AddImageOptions, type AddImageResult} from './add-image.ts';
 import {addOtaclientPackage} from './add-otaclient-package.ts';
 import {BlobStore} from './blob-store.ts';
-import {finalizeBlobs, type FinalizeOptions, type FinalizeResult} from './finalize-image.ts';
+import {
+  beginFilters,
+  finalizeBlobs,
+  type BegunFilters,
+  type FinalizeOptions,
+  type FinalizeResult,
+} from './finalize-image.ts';
 import {ImageFolder} from './image-folder.ts';
 import {initImage} from './init-image.ts';
 import {packArtifact, requireAbsent} from './pack-artifact.ts';
+import type {ResourceRows} from './resource-rows.ts';
 import {signImage} from './sign-image.ts';
 import {SigningKey, signingChain, type SigningMaterial} from './signing-key.ts';
 
@@ -73,8 +80,10 @@ async function buildIn(
   const {rootfs: given} = options;
   await using rootfs = typeof given === 'string' ? await openRootfs(given, options) : given;
   await using store = new BlobStore(image.blobsPath, options);
-  const added = await addPayload(image, store, rootfs, {...options, isDeferred: true});
-  const finalized = await finalizeBlobs(image, store, options);
+  let begun: BegunFilters | undefined;
+  const onDeferred = ({rows}: ResourceRows) => (begun = beginFilters(rows.slice(), store, options));
+  const added = await addPayload(image, store, rootfs, {...options, onDeferred});
+  const finalized = await finalizeBlobs(image, store, {...options, begun});
   if (signing) await signImage({...signing, image: path, signedAt: created});
   const {signal, onProgress, output} = options;
   const packed = await packArtifact({
