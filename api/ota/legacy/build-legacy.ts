@@ -17,7 +17,7 @@ import {
 import {join} from 'node:path';
 import {FileAccess} from '../image/read/file-access.ts';
 import {compressLarge} from '../image/zstd/compress-large.ts';
-import {compress, compressChunk, levels} from '../image/zstd/compress.ts';
+import {compress, compressChunk} from '../image/zstd/compress.ts';
 import {OtaError} from '../ota-error.ts';
 import type {LegacyMetadata} from './metadata-jwt.ts';
 import {loadLegacySigner, signMetadata} from './sign-legacy.ts';
@@ -208,7 +208,7 @@ class TreeWriter {
     if (known !== undefined) return known;
     const pieces: Buffer[] = [];
     if (sizeBytes <= mostInMemory) {
-      pieces.push(compress(await readFile(source), levels.file));
+      pieces.push(compress(await readFile(source)));
     } else {
       using file = new FileAccess(source);
       const read = (offset: number, length: number) => file.readNow(offset, length);
