@@ -2,7 +2,7 @@ import {parsePackageList, renderPackageList, type LockedPackage} from '../../con
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {packageList, type Step} from '../components/step.ts';
 import {label} from '../docker/labels.ts';
-import type {StepFailure} from '../events/step-failure.ts';
+import {interrupted, type StepFailure} from '../events/step-failure.ts';
 import {classifyExit} from './classify-failure.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import type {RunContext} from './run-context.ts';
@@ -119,7 +119,7 @@ async function download(
       const exit = await container.run(report.output, signal);
       // What has been downloaded is kept in any case, so that the next run need not do it again.
       await cache.admit(incoming, needed);
-      if (signal.aborted) return {reason: 'interrupted', step: step.name, message: 'stopped by the user'};
+      if (signal.aborted) return interrupted(step.name);
       return exit.status === 0 ? undefined : classifyExit(step.name, exit, fetchMemoryBytes, report.tail);
     } finally {
       await container.remove();

@@ -3,6 +3,7 @@ import type {BaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {GitCache} from '../git/git-cache.ts';
+import {localRunner} from './local-runner.ts';
 import {Pool} from './pool.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
@@ -16,6 +17,7 @@ export function makeRunContext(
   return {
     session,
     store,
+    runner: localRunner,
     packages: new PackageCache(session.packageHost),
     downloads: new Pool(1),
     git: new GitCache({offline: options.offline ?? false}),

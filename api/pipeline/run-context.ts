@@ -7,11 +7,13 @@ import type {GitCache} from '../git/git-cache.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import type {Pool} from './pool.ts';
+import type {StepRunner} from './step-runner.ts';
 
 /** What every step of a run works with. */
 export interface RunContext {
   readonly session: EngineSession;
   readonly store: ArtifactStore;
+  readonly runner: StepRunner;
   readonly packages: PackageCache;
   /** One download at a time: two steps that need the same packages must not both fetch them. */
   readonly downloads: Pool;

@@ -9,6 +9,7 @@ import type {PipelineEvent} from '../../../../api/events/event.ts';
 import type {RunContext} from '../../../../api/pipeline/run-context.ts';
 import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import {GitCache} from '../../../../api/git/git-cache.ts';
+import {localRunner} from '../../../../api/pipeline/local-runner.ts';
 import {Pool} from '../../../../api/pipeline/pool.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';
@@ -27,6 +28,7 @@ export class RunRig {
     this.context = {
       session,
       store: volume.store,
+      runner: localRunner,
       packages: new PackageCache(session.packageHost),
       downloads: new Pool(1),
       git: new GitCache(),
