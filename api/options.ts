@@ -35,7 +35,18 @@ export interface ConfigOptions {
   readonly lockFile?: string;
 }
 
-export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions {
+export interface CacheOptions {
+  /** Repositories of registries whose finished steps are used; default: `HYPRIOTKIT_CACHE_FROM`. */
+  readonly cacheFrom?: readonly string[];
+  /** Repositories that finished steps are sent to, each with `,mode=min` (default) or `,mode=max`; default: `HYPRIOTKIT_CACHE_TO`. */
+  readonly cacheTo?: readonly string[];
+  /** PEM files with public keys: only what one of them has signed is used. Default: `HYPRIOTKIT_CACHE_TRUST`. */
+  readonly cacheTrust?: readonly string[];
+  /** PEM file with the private key that signs what is sent. Default: `HYPRIOTKIT_CACHE_SIGN`. */
+  readonly cacheSign?: string;
+}
+
+export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions, CacheOptions {
   /** An image to use as base image, pulled when absent, instead of making one as `base_image` says. */
   readonly image?: string;
   readonly verbosity?: Verbosity;
@@ -55,12 +66,26 @@ export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptio
   readonly sourceDateEpoch?: number;
 }
 
+/** What was sent to a registry. */
+export interface PushedArtifacts {
+  readonly to: string;
+  /** How many finished steps it did not have. */
+  readonly entries: number;
+  /** Bytes that it did not have, and all bytes of those steps. */
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+  /** Why it does not have everything now. */
+  readonly failure?: string;
+}
+
 export interface BuildResult {
   readonly volume: string;
   /** Every artifact of the requested components, in graph order. */
   readonly artifacts: readonly Artifact[];
   /** What lies in the target; empty without a target. */
   readonly delivered: readonly DeliveredArtifact[];
+  /** One for each registry of `cacheTo`. */
+  readonly pushed: readonly PushedArtifacts[];
   readonly durationMs: number;
 }
 

@@ -25,6 +25,18 @@ export const packageVolumeOption = () =>
 export const imageOption = () =>
   new Option('-i, --image <name>', 'image to use as base image, pulled when absent, instead of making one');
 
+export const cacheFromOption = () =>
+  new Option(
+    '--cache-from <ref>',
+    'take finished steps from this repository of a registry; may be repeated (HYPRIOTKIT_CACHE_FROM)',
+  ).argParser(collect);
+
+export const cacheTrustOption = () =>
+  new Option(
+    '--cache-trust <file>',
+    'use only what one of these public keys has signed (PEM, EC on P-256); may be repeated (HYPRIOTKIT_CACHE_TRUST)',
+  ).argParser(collect);
+
 export const verbosityOption = () =>
   new Option(
     '--verbosity <level>',

@@ -1,3 +1,5 @@
+import {PassThrough} from 'node:stream';
+import type {EntryReader} from './entry-reader.ts';
 import {StoreEntry, storeFormat, type StoredFile} from './store-entry.ts';
 import {VolumeScriptError, type VolumeHost} from './volume-host.ts';
 
@@ -16,6 +18,19 @@ export interface NewEntry {
   readonly fingerprint: string;
   readonly inputs: unknown;
   readonly durationMs: number;
+  /** Of an entry that was made elsewhere. */
+  readonly createdAt?: string;
+  readonly origin?: string;
+}
+
+/** An entry that lies elsewhere. */
+export interface ForeignEntry {
+  readonly entry: StoreEntry;
+  readonly reader: EntryReader;
+  /** By name of a file that is not read but unpacked here: the name of its packed form (zstd). */
+  readonly unpackedFrom: ReadonlyMap<string, string>;
+  /** How the user calls the place. */
+  readonly from: string;
 }
 
 /**
@@ -26,7 +41,7 @@ export interface NewEntry {
  * everything it names. A kill at any moment therefore leaves at most work folders and entry folders without an index
  * file, which {@link sweep} removes.
  */
-export class ArtifactStore {
+export class ArtifactStore implements EntryReader {
   readonly #host: VolumeHost;
   #entries: Map<string, StoreEntry> | undefined;
 
@@ -148,8 +163,8 @@ export class ArtifactStore {
   async publish(work: WorkFolder, files: readonly StoredFile[], entry: NewEntry): Promise<StoreEntry> {
     const complete: StoreEntry = {
       format: storeFormat,
-      ...entry,
       createdAt: new Date().toISOString(),
+      ...entry,
       files: [...files],
     };
     await this.#host.run(
@@ -175,6 +190,61 @@ export class ArtifactStore {
     );
     (this.#entries ??= new Map()).set(entry.fingerprint, complete);
     return complete;
+  }
+
+  /**
+   * Takes over an entry from elsewhere.
+   *
+   * @param work Its id, as for {@link openWork}.
+   * @returns undefined when what has arrived is not what the entry says; nothing of it is kept then.
+   */
+  async admit(
+    {entry, reader, unpackedFrom, from}: ForeignEntry,
+    work: string,
+  ): Promise<StoreEntry | undefined> {
+    const folder = await this.openWork(work);
+    try {
+      for (const {name} of entry.files) {
+        if (!unpackedFrom.has(name)) await this.#receive(folder, entry, name, reader);
+      }
+      for (const [name, packed] of unpackedFrom) {
+        await this.#host.run('cd "$1" && { zstd -dqf --sparse -o "$3" -- "$2" || : >"$3"; }', [folder.path, packed, name]);
+      }
+      const files = await this.measureWork(
+        folder,
+        entry.files.map(({name}) => name),
+      );
+      const wanted = new Map(entry.files.map(({name, sha256}) => [name, sha256]));
+      if (files.length !== wanted.size || files.some(({name, sha256}) => wanted.get(name) !== sha256)) return undefined;
+      const {step, fingerprint, inputs, durationMs, createdAt} = entry;
+      return await this.publish(folder, files, {step, fingerprint, inputs, durationMs, createdAt, origin: from});
+    } finally {
+      await this.discardWork(folder).catch(() => undefined);
+    }
+  }
+
+  /** Writes a file that is read elsewhere, with its holes. */
+  async #receive(work: WorkFolder, entry: StoreEntry, name: string, reader: EntryReader): Promise<void> {
+    const pipe = new PassThrough({highWaterMark: 1024 ** 2});
+    const reading = reader
+      .readFile(entry, name, async (chunk) => {
+        if (!pipe.write(chunk)) await new Promise((resolve) => pipe.once('drain', resolve).once('close', resolve));
+      })
+      .then(
+        () => pipe.end(),
+        (error: unknown) => {
+          pipe.destroy(error as Error);
+          throw error;
+        },
+      );
+    const writing = this.#host
+      .runWithInput('exec perl -e "$1" -- "$2"', [writeRecords, `${work.path}/${name}`], pipe)
+      // Whoever reads would wait for ever.
+      .finally(() => pipe.destroy());
+    // The reader knows better why it went wrong.
+    const [read, written] = await Promise.allSettled([reading, writing]);
+    if (read.status === 'rejected') throw read.reason;
+    if (written.status === 'rejected') throw written.reason;
   }
 
   /** Removes entries. The index goes first: what is half removed must not be found. */
@@ -238,6 +308,33 @@ export class ArtifactStore {
     return this.#host.run('cat -- "$1"', [`${this.pathOf(entry)}/${name}`]);
   }
 }
+
+/** Writes what {@link formatRecord} describes from stdin to a file. */
+const writeRecords = `use strict; use warnings;
+my ($path) = @ARGV;
+open(my $file, '>:raw', $path) or die "$path: $!\n";
+binmode STDIN;
+sub get {
+    my ($wanted, $got) = (shift, '');
+    while (length $got < $wanted) {
+        my $count = sysread(STDIN, $got, $wanted - length $got, length $got);
+        $count or die "$path: its content ended too early\n";
+    }
+    return $got;
+}
+while (1) {
+    my ($offset, $left) = unpack('Q>Q>', get(16));
+    if ($left == 0) { truncate($file, $offset) or die "$path: $!\n"; last }
+    defined sysseek($file, $offset, 0) or die "$path: $!\n";
+    while ($left > 0) {
+        my $data = get($left < 1048576 ? $left : 1048576);
+        for (my $at = 0; $at < length $data;) {
+            $at += syswrite($file, $data, length($data) - $at, $at) // die "$path: $!\n";
+        }
+        $left -= length $data;
+    }
+}
+close($file) or die "$path: $!\n";`;
 
 /** Whether an error means that the volume has no room left. */
 export function isStorageFull(error: unknown): boolean {

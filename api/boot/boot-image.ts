@@ -53,7 +53,7 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
       progress,
       output,
       options.signal,
-      new ImageCache(session.packageHost),
+      [new ImageCache(session.packageHost)],
     );
     session.useBaseImage(baseImage.reference);
     await removeStaleRuns(session);

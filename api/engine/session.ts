@@ -79,8 +79,17 @@ export class EngineSession implements VolumeHost {
     this.#baseImage = reference;
   }
 
+  /** Whether anything in the volume can be changed. */
+  get hasBaseImage(): boolean {
+    return this.#baseImage !== undefined;
+  }
+
   run(script: string, args: readonly string[]): Promise<string> {
     return this.#run(volumeRoot, script, args);
+  }
+
+  runWithInput(script: string, args: readonly string[], input: AsyncIterable<Buffer>): Promise<string> {
+    return this.#run(volumeRoot, script, args, input);
   }
 
   stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void> {

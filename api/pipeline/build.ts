@@ -1,14 +1,16 @@
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
-import type {DeliveredArtifact} from '../events/event.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
+import {DamagedArtifact} from './damaged-artifact.ts';
 import {deliverSelected, selectedArtifacts} from './deliver-selected.ts';
 import {executeSteps} from './execute-steps.ts';
+import {fetchSelected, type Fetched} from './fetch-selected.ts';
 import {loadProject} from './load-project.ts';
 import {lockedLists} from './lock.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
+import {pushArtifacts} from './push-artifacts.ts';
 import type {RunContext} from './run-context.ts';
 import {
   announceExtension,
@@ -47,6 +49,16 @@ export async function build(options: BuildOptions = {}): Promise<BuildResult> {
 
 /** One run, from the base image to the target. */
 async function buildSelected(run: Run): Promise<Omit<BuildResult, 'durationMs'>> {
+  const {entries, delivered} = (await fetchSelected(run)) ?? (await buildAndDeliver(run));
+  return {
+    volume: run.session.label,
+    artifacts: selectedArtifacts(run.selection, entries),
+    delivered,
+    pushed: await pushArtifacts(run, entries),
+  };
+}
+
+async function buildAndDeliver(run: Run): Promise<Fetched> {
   const baseImage = await prepareBaseImage(run, run.lock);
   const isNew = await compareBaseImage(run, baseImage);
   announceExtension(run);
@@ -57,12 +69,7 @@ async function buildSelected(run: Run): Promise<Omit<BuildResult, 'durationMs'>>
   const [executed, kept] = await Promise.allSettled([executeSteps(run, context), keeping]);
   const entries = valueOf(executed);
   await updateLock(run, entries, baseImage, valueOf(kept));
-  const result = await deliverOrRepair(run, entries, context);
-  return {
-    volume: run.session.label,
-    artifacts: selectedArtifacts(run.selection, result.entries),
-    delivered: result.delivered,
-  };
+  return deliverOrRepair(run, entries, context);
 }
 
 function valueOf<T>(settled: PromiseSettledResult<T>): T {
@@ -75,14 +82,15 @@ async function deliverOrRepair(
   run: Run,
   entries: ReadonlyMap<string, StoreEntry>,
   context: RunContext,
-): Promise<{entries: ReadonlyMap<string, StoreEntry>; delivered: readonly DeliveredArtifact[]}> {
+): Promise<Fetched> {
   const {folder, emit} = run;
   if (folder === undefined) return {entries, delivered: []};
   try {
     return {entries, delivered: await deliverSelected(run, entries, context, folder)};
   } catch (error) {
     if (!(error instanceof PipelineError) || error.code !== 'ARTIFACT_CORRUPT') throw error;
-    emit({type: 'notice', level: 'warning', message: `${error.message}; it is built again`});
+    if (error instanceof DamagedArtifact && run.cache.holds(error.entry)) run.cache.reject(error.entry);
+    else emit({type: 'notice', level: 'warning', message: `${error.message}; it is built again`});
     const repaired = await executeSteps(run, context, true);
     return {entries: repaired, delivered: await deliverSelected(run, repaired, context, folder)};
   }

@@ -2,11 +2,12 @@ import {createHash} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
-import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
+import {DamagedArtifact} from './damaged-artifact.ts';
 import {DeliveryMemory, settleMs} from './delivery-memory.ts';
 import {Pool} from './pool.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
@@ -48,7 +49,7 @@ const atOnce = 2;
  * @throws PipelineError `ARTIFACT_CORRUPT` when the volume no longer has what was published, `DELIVERY_FAILED` for a full disk.
  */
 export async function deliver(
-  store: ArtifactStore,
+  store: EntryReader,
   entry: StoreEntry,
   files: readonly StoredFile[],
   folder: string,
@@ -108,7 +109,7 @@ function packedFirst(files: readonly StoredFile[]): StoredFile[] {
 
 /** A file that is to be copied, and where it comes from. */
 interface Copy {
-  readonly store: ArtifactStore;
+  readonly store: EntryReader;
   readonly entry: StoreEntry;
   readonly file: StoredFile;
   /** Where its packed form has been delivered and verified. */
@@ -196,10 +197,8 @@ function partialName(name: string): string {
   return `.hypriotkit-partial-${process.pid}-${name}`;
 }
 
-function corrupt(entry: StoreEntry, file: StoredFile): PipelineError {
-  return new PipelineError('ARTIFACT_CORRUPT', `${file.name} of ${entry.step} is damaged in the volume`, {
-    hint: 'Run the same command again: it will be built again.',
-  });
+function corrupt(entry: StoreEntry, file: StoredFile): DamagedArtifact {
+  return new DamagedArtifact(entry, `${file.name} of ${entry.step} is damaged in the volume`);
 }
 
 function unusable(

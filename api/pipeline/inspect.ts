@@ -10,26 +10,56 @@ import type {
   VolumeStatus,
 } from '../options.ts';
 import {baseImageStep} from '../components/components.ts';
-import {loadProject} from './load-project.ts';
+import type {Step} from '../components/step.ts';
+import type {EngineSession} from '../engine/session.ts';
+import {parseCacheOptions} from './cache-options.ts';
+import {emptyHost} from './empty-host.ts';
+import {filesNeeded} from './files-needed.ts';
+import {loadProject, type Project} from './load-project.ts';
+import {lockedLists} from './lock.ts';
 import {artifactsOf} from './executor.ts';
-import {findIdentityContext} from './identity-context.ts';
+import type {IdentityContext} from './identify-step.ts';
+import {findIdentityContext, lockedIdentityContext} from './identity-context.ts';
 import {packageVolumeStatus} from './package-volume.ts';
 import {planSteps} from './plan-steps.ts';
 import {selectSteps} from './select-steps.ts';
+import {epochFromUser} from './source-date-epoch.ts';
+import {TeamCache} from './team-cache.ts';
+import {filterByVerbosity} from './verbosity.ts';
 
 /** What `build` would do with the same options, and why. Changes nothing. */
 export async function plan(options: BuildOptions = {}): Promise<Plan> {
   const resolved = await loadProject(options);
-  const {steps} = selectSteps(resolved, options.components);
+  const selection = selectSteps(resolved, options.components);
+  const {steps} = selection;
   await using session = await openSession(options);
   const base = await findIdentityContext(session, resolved, steps, options);
-  const store = new ArtifactStore(session);
-  if (!(await volumeExists(session)))
+  await using cache = await TeamCache.open(
+    parseCacheOptions(options),
+    filterByVerbosity('debug', options.onEvent),
+    options.signal,
+  );
+  const exists = await volumeExists(session);
+  if (!exists && cache.isEmpty)
     return {volume: session.label, steps: [plannedBase(base !== undefined), ...planEmpty(steps)]};
-  return {
-    volume: session.label,
-    steps: [plannedBase(base !== undefined), ...(await planSteps(steps, store, base))],
-  };
+  // A volume that does not exist holds nothing; looking into it would make it.
+  const store = new ArtifactStore(exists ? session : emptyHost);
+  const known = base ?? (cache.isEmpty ? undefined : await lockedContext(resolved, steps, session, options));
+  const planned = await planSteps(steps, store, known, cache, filesNeeded(selection));
+  const isNeeded = base === undefined && planned.some(({action}) => action === 'run');
+  return {volume: session.label, steps: [plannedBase(!isNeeded), ...planned]};
+}
+
+function lockedContext(
+  {lock, pinDifferences, components}: Project,
+  steps: readonly Step[],
+  {engine: {architecture}}: EngineSession,
+  {sourceDateEpoch}: BuildOptions,
+): Promise<IdentityContext | undefined> {
+  const lists = lockedLists(lock, steps);
+  const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
+  const epoch = epochFromUser(sourceDateEpoch);
+  return lockedIdentityContext(lock, locked, {from: components.base_image.from, architecture, epoch});
 }
 
 function planEmpty(steps: Parameters<typeof planSteps>[0]): Plan['steps'] {

@@ -10,7 +10,7 @@ import {
   type LockedTools,
 } from '../../configs/lock-file.ts';
 import type {ConfigOptions} from '../options.ts';
-import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {Pins} from '../components/pins.ts';
 import {packageList, type Step} from '../components/step.ts';
@@ -109,7 +109,7 @@ function diffWords(before: string, now: string): string {
 
 /** What a new lock is made of. */
 export interface LockSource {
-  readonly store: ArtifactStore;
+  readonly store: EntryReader;
   readonly steps: readonly Step[];
   /** The finished entries, by step. */
   readonly entries: ReadonlyMap<string, StoreEntry>;

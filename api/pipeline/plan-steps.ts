@@ -6,15 +6,23 @@ import {packageList, type Step} from '../components/step.ts';
 import type {PlannedStep} from '../events/event.ts';
 import {explainDifference, FingerprintInputs} from './fingerprint.ts';
 import {identifyStep, type IdentityContext} from './identify-step.ts';
+import type {Needed} from './team-cache.ts';
+
+/** Where entries are looked for that the volume does not have. */
+export interface PlanCache {
+  find(fingerprint: string, needs: Needed): Promise<{readonly entry: StoreEntry; readonly from: string} | undefined>;
+}
 
 /**
- * Says for each step whether the store has its artifacts, and if not, why it must run. Reads the store's index only;
- * nothing is started or changed.
+ * Says for each step whether the store or a registry has its artifacts, and if not, why it must run. Reads the store's
+ * index only; nothing is started or changed.
  */
 export async function planSteps(
   steps: readonly Step[],
   store: ArtifactStore,
   base: IdentityContext | undefined,
+  cache?: PlanCache,
+  needs: (step: string) => Needed = () => () => true,
 ): Promise<PlannedStep[]> {
   const entries = await store.entries();
   const hits = new Map<string, StoreEntry>();
@@ -41,22 +49,26 @@ export async function planSteps(
     );
     const identity = await identifyStep(step, inputs as ReadonlyMap<string, StoreEntry>, base);
     const list = base.lists.get(step.name);
-    const entry =
+    const stored =
       entries.get(identity.fingerprint) ??
       (list === undefined ? undefined : listEntry(step.name, identity, list));
+    const cached =
+      stored === undefined ? await cache?.find(identity.fingerprint, needs(step.name)) : undefined;
+    const entry = stored ?? cached?.entry;
     if (entry !== undefined) hits.set(step.name, entry);
     planned.push({
       ...common,
       action: entry === undefined ? 'run' : 'hit',
       reasons: entry === undefined ? explain(step.name, identity.inputs, entries) : [],
       fingerprint: identity.fingerprint,
+      ...(cached !== undefined && {from: cached.from}),
     });
   }
   return planned;
 }
 
 /** What the store will have of a list that is in the lock: nothing has to run for it. */
-function listEntry(
+export function listEntry(
   step: string,
   identity: {readonly fingerprint: string; readonly inputs: FingerprintInputs},
   list: string,

@@ -8,12 +8,15 @@ import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import type {Pool} from './pool.ts';
 import type {StepRunner} from './step-runner.ts';
+import type {TeamCache} from './team-cache.ts';
 
 /** What every step of a run works with. */
 export interface RunContext {
   readonly session: EngineSession;
   readonly store: ArtifactStore;
   readonly runner: StepRunner;
+  /** The registries whose finished steps are used. */
+  readonly cache: TeamCache;
   readonly packages: PackageCache;
   /** One download at a time: two steps that need the same packages must not both fetch them. */
   readonly downloads: Pool;
@@ -41,5 +44,11 @@ export interface RunContext {
 
 /** How a step ended. */
 export type StepOutcome =
-  | {readonly ok: true; readonly entry: StoreEntry; readonly outcome: 'built' | 'hit'}
+  | {
+      readonly ok: true;
+      readonly entry: StoreEntry;
+      readonly outcome: 'built' | 'hit';
+      /** The registry that has it; absent where the volume does. */
+      readonly from?: string;
+    }
   | {readonly ok: false; readonly failure: StepFailure};

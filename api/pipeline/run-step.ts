@@ -7,8 +7,10 @@ import {checkOut} from './check-out.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
 import {publishWork} from './publish-work.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
+import {matchOutputs} from './match-outputs.ts';
 import {StepLog} from './step-log.ts';
 import type {StepJob} from './step-runner.ts';
+import type {Needed} from './team-cache.ts';
 
 /**
  * Brings one step's artifacts into the store: finds them, waits for another run that is making them, or makes them.
@@ -32,6 +34,28 @@ export async function runStep(
   }
 }
 
+/**
+ * Looks for one step's artifacts, in the volume and then in the registries. Nothing is fetched or made.
+ *
+ * @param needs which files an entry of a registry must have.
+ */
+export async function findStep(
+  step: Step,
+  inputs: ReadonlyMap<string, StoreEntry>,
+  context: RunContext,
+  mustVerify: boolean,
+  needs: Needed,
+): Promise<StepOutcome | undefined> {
+  try {
+    return await new StepRun(step, inputs, context).find(mustVerify, needs);
+  } catch (error) {
+    if (context.signal.aborted) return {ok: false, failure: interrupted(step.name)};
+    const failure = classifyError(step.name, error);
+    if (failure === undefined) throw error;
+    return {ok: false, failure};
+  }
+}
+
 class StepRun {
   readonly #step: Step;
   readonly #inputs: ReadonlyMap<string, StoreEntry>;
@@ -46,14 +70,36 @@ class StepRun {
     this.#log = new StepLog(step.name, context.emit);
   }
 
+  async find(mustVerify: boolean, needs: Needed): Promise<StepOutcome | undefined> {
+    const identity = await identifyStep(this.#step, this.#inputs, this.#context);
+    const stored = await this.#findStored(identity, mustVerify);
+    if (stored !== undefined) return stored;
+    // What the lock says needs no registry.
+    if (this.#context.lists.has(this.#step.name)) return undefined;
+    const found = await this.#context.cache.find(
+      identity.fingerprint,
+      (one) =>
+        matchOutputs(this.#step.outputs, one.entry.files.map(({name}) => name)).missing.length === 0 &&
+        this.#isRecent(one.entry) &&
+        needs(one),
+    );
+    return found && {ok: true, entry: found.entry, outcome: 'hit', from: found.from};
+  }
+
+  async #findStored({fingerprint}: StepIdentity, mustVerify: boolean): Promise<StepOutcome | undefined> {
+    const entry = await this.#context.store.find(fingerprint);
+    const isUsable =
+      entry !== undefined && this.#isRecent(entry) && (!mustVerify || (await this.#isIntact(entry)));
+    return isUsable ? {ok: true, entry, outcome: 'hit'} : undefined;
+  }
+
   async run(mustVerify: boolean): Promise<StepOutcome> {
     const {store, signal, lists, runner} = this.#context;
     const identity = await identifyStep(this.#step, this.#inputs, this.#context);
     for (;;) {
       if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
-      const entry = await store.find(identity.fingerprint);
-      if (entry !== undefined && this.#isRecent(entry) && (!mustVerify || (await this.#isIntact(entry))))
-        return {ok: true, entry, outcome: 'hit'};
+      const stored = await this.#findStored(identity, mustVerify);
+      if (stored !== undefined) return stored;
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
       if (this.#step.checkout !== undefined) return await this.#checkOut(this.#step.checkout, identity);

@@ -3,9 +3,11 @@ import {baseImageStep} from '../components/components.ts';
 import {ensureSessionVolume, openPackageSession} from '../engine/open-session.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildOptions} from '../options.ts';
+import {parseCacheOptions} from './cache-options.ts';
 import {prepareTarget} from './deliver.ts';
 import type {Run, RunRequest} from './run.ts';
 import {epochFromUser} from './source-date-epoch.ts';
+import {TeamCache} from './team-cache.ts';
 import {filterByVerbosity} from './verbosity.ts';
 
 /** More containers at once than this gain nothing: the graph is not wider. */
@@ -21,6 +23,8 @@ export async function withRun<T>(
   const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
   const epoch = epochFromUser(options.sourceDateEpoch);
   const wantedJobs = checkJobs(options.jobs);
+  const cacheChoice = parseCacheOptions(options);
+  const cache = await TeamCache.open(cacheChoice, emit, options.signal);
   const session = await openPackageSession(options);
   const jobs = wantedJobs ?? Math.min(session.engine.cpus, mostJobs);
   // In a mapped folder the artifacts are expected to be seen, so without a target it is the target.
@@ -43,6 +47,8 @@ export async function withRun<T>(
       options,
       session,
       store,
+      cacheChoice,
+      cache,
       emit,
       jobs,
       epochFromUser: epoch,
@@ -57,6 +63,7 @@ export async function withRun<T>(
     throw new PipelineError('INTERRUPTED', 'stopped; finished steps are kept', {cause: error});
   } finally {
     await session.close();
+    await cache[Symbol.asyncDispose]();
     emit({type: 'run-finished', outcome, durationMs: Date.now() - startedMs});
   }
 }

@@ -1,6 +1,9 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {
+  cacheFromOption,
+  cacheTrustOption,
+  collect,
   componentsArgument,
   configOption,
   given,
@@ -26,6 +29,14 @@ export const buildCommand = (context: CliContext) =>
     .addOption(packageVolumeOption())
     .addOption(imageOption())
     .addOption(jobsOption())
+    .addOption(cacheFromOption())
+    .option(
+      '--cache-to <ref>',
+      'send finished steps there: REF or REF,mode=min what was asked for, REF,mode=max every step and the base image; may be repeated (HYPRIOTKIT_CACHE_TO)',
+      collect,
+    )
+    .addOption(cacheTrustOption())
+    .option('--cache-sign <file>', 'sign what is sent with this private key (HYPRIOTKIT_CACHE_SIGN)')
     .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
     .option('--offline', 'as --locked, and without any network: packages come from the package volume')
     .option(
@@ -46,6 +57,7 @@ Examples:
   $ hypriotkit build --target ./out            everything, copied to ./out
   $ hypriotkit build root_fs --jobs 1          one component; it stays in the volume
   $ hypriotkit build -t ./out --json | jq .    for programs
+  $ hypriotkit build -t ./out --cache-from registry.example/team/cache
 `,
     )
     .action(async (components, {json, verbosity, ...flags}) => {

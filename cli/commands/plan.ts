@@ -1,6 +1,8 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {
+  cacheFromOption,
+  cacheTrustOption,
   componentsArgument,
   configOption,
   given,
@@ -19,6 +21,8 @@ export const planCommand = (context: CliContext) =>
     .addOption(configOption())
     .addOption(volumeOption())
     .addOption(imageOption())
+    .addOption(cacheFromOption())
+    .addOption(cacheTrustOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',

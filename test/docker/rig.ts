@@ -12,6 +12,7 @@ import {GitCache} from '../../api/git/git-cache.ts';
 import {localRunner} from '../../api/pipeline/local-runner.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
+import {TeamCache} from '../../api/pipeline/team-cache.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {
@@ -169,6 +170,7 @@ async function runSteps(
       session,
       store,
       runner: localRunner,
+      cache: TeamCache.none(),
       packages,
       downloads: new Pool(1),
       git: new GitCache(),

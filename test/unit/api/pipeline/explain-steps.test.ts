@@ -22,6 +22,7 @@ const rootFs = makeStep({inputs: ['root_fs.packages'], settings: [makeSetting('H
 function storeOf(...entries: StoreEntry[]): ArtifactStore {
   return new ArtifactStore({
     label: 'test',
+    runWithInput: () => Promise.reject(new Error('no volume')),
     run: () => Promise.reject(new Error('nothing may be run')),
     stream: () => Promise.reject(new Error('nothing may be run')),
     writeFile: () => Promise.reject(new Error('nothing may be written')),

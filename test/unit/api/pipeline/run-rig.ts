@@ -11,6 +11,7 @@ import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import {GitCache} from '../../../../api/git/git-cache.ts';
 import {localRunner} from '../../../../api/pipeline/local-runner.ts';
 import {Pool} from '../../../../api/pipeline/pool.ts';
+import {TeamCache} from '../../../../api/pipeline/team-cache.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';
 import {StoreRig, type Content} from '../../volumes/store-rig.ts';
@@ -29,6 +30,7 @@ export class RunRig {
       session,
       store: volume.store,
       runner: localRunner,
+      cache: TeamCache.none(),
       packages: new PackageCache(session.packageHost),
       downloads: new Pool(1),
       git: new GitCache(),
