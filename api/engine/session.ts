@@ -7,6 +7,7 @@ import type {DockerConnection, EngineInfo} from '../docker/client.ts';
 import {DockerContainers, type DockerContainer} from '../docker/containers.ts';
 import {DockerImages, isNotFound} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
+import {DockerSwarm} from '../docker/swarm.ts';
 import {readTarFile, readTarFiles, writeTar} from '../docker/tar.ts';
 import {DockerVolumes} from '../docker/volumes.ts';
 import {PipelineError} from '../errors.ts';
@@ -34,6 +35,7 @@ export class EngineSession implements VolumeHost {
   readonly images: DockerImages;
   readonly containers: DockerContainers;
   readonly volumes: DockerVolumes;
+  readonly swarm: DockerSwarm;
   readonly volume: VolumeReference;
   /** Where packages are kept; only a run that installs some has it. */
   readonly packageVolume: VolumeReference | undefined;
@@ -52,6 +54,7 @@ export class EngineSession implements VolumeHost {
     this.images = new DockerImages(connection.docker);
     this.containers = new DockerContainers(connection.docker);
     this.volumes = new DockerVolumes(connection.docker);
+    this.swarm = new DockerSwarm(connection.docker);
     this.volume = volume;
     this.packageVolume = packageVolume;
     this.label = volume.label;

@@ -23,7 +23,9 @@ const Signature = z.object({
  * that everybody who builds the same signs the same.
  */
 function statement(entry: StoreEntry): Buffer {
-  return Buffer.from(`hypriotkit artifact 1\nfingerprint ${entry.fingerprint}\ncontent ${contentDigest(entry)}\n`);
+  return Buffer.from(
+    `hypriotkit artifact 1\nfingerprint ${entry.fingerprint}\ncontent ${contentDigest(entry)}\n`,
+  );
 }
 
 /** The tag under which a signature lies. */

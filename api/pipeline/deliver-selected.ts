@@ -50,7 +50,10 @@ export async function deliverSelected(
 }
 
 /** The registries of those entries that the volume does not have. */
-function originsOf(stored: ReadonlyMap<string, StoreEntry>, {origins}: TeamCache): ReadonlyMap<string, string> {
+function originsOf(
+  stored: ReadonlyMap<string, StoreEntry>,
+  {origins}: TeamCache,
+): ReadonlyMap<string, string> {
   return new Map([...origins].filter(([fingerprint]) => !stored.has(fingerprint)));
 }
 

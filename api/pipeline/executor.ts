@@ -80,9 +80,10 @@ export class Executor {
     });
   }
 
-  /** Makes a step, once the files of its inputs are in the volume. */
+  /** Makes a step, once the files of its inputs are where it is made. */
   async #make(step: Step): Promise<StepOutcome> {
-    const inputs = await this.#entries(step, (name) => this.#inVolume(name));
+    const isHere = this.#context.runner.reads === 'volume';
+    const inputs = await this.#entries(step, (name) => (isHere ? this.#inVolume(name) : this.#outcome(name)));
     if ('becauseOf' in inputs) return {ok: false, failure: cancelled(step, inputs.becauseOf)};
     return this.#pool.run(() =>
       runStep(step, inputs.entries, this.#context, this.#decisions.mustVerify(step.name)),
@@ -112,9 +113,7 @@ export class Executor {
     outcomeOf: (name: string) => Promise<StepOutcome>,
   ): Promise<{readonly entries: ReadonlyMap<string, StoreEntry>} | {readonly becauseOf: string}> {
     const entries = new Map<string, StoreEntry>();
-    const needed = await Promise.all(
-      step.inputs.map(async (name) => [name, await outcomeOf(name)] as const),
-    );
+    const needed = await Promise.all(step.inputs.map(async (name) => [name, await outcomeOf(name)] as const));
     for (const [name, outcome] of needed) {
       if (!outcome.ok) return {becauseOf: name};
       entries.set(name, outcome.entry);

@@ -40,7 +40,10 @@ export async function fetchSelected(run: Run): Promise<Fetched | undefined> {
   if (entries === undefined) return undefined;
   announce(run, entries);
   try {
-    return {entries, delivered: await deliverSelected(run, entries, {epoch: context.epoch, baseImage: {identity}}, folder)};
+    return {
+      entries,
+      delivered: await deliverSelected(run, entries, {epoch: context.epoch, baseImage: {identity}}, folder),
+    };
   } catch (error) {
     if (!(error instanceof DamagedArtifact)) throw error;
     cache.reject(error.entry);

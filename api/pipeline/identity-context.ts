@@ -49,14 +49,22 @@ export async function findIdentityContext(
 export async function lockedIdentityContext(
   lock: Lock | undefined,
   locked: LockedLists,
-  {from, architecture, epoch}: {readonly from: string; readonly architecture: string; readonly epoch?: number | undefined},
+  {
+    from,
+    architecture,
+    epoch,
+  }: {readonly from: string; readonly architecture: string; readonly epoch?: number | undefined},
 ): Promise<IdentityContext | undefined> {
   const tools = lock?.base_image.architectures[architecture];
   if (lock === undefined || tools === undefined || locked.differences.length > 0) return undefined;
   if (lock.base_image.from !== from) return undefined;
   return {
     // The date of its archive is asked for where a list has to be resolved only, and the lock has all of them.
-    baseImage: {reference: '', identity: await lockedBaseIdentity(tools), archiveDate: lock.source_date_epoch},
+    baseImage: {
+      reference: '',
+      identity: await lockedBaseIdentity(tools),
+      archiveDate: lock.source_date_epoch,
+    },
     buildImages: builtinBuildImages(),
     epoch: epoch ?? lock.source_date_epoch,
     lists: locked.lists,

@@ -17,6 +17,7 @@ import {waitForOther} from './wait-for-other.ts';
 
 /** Runs each step in a container of the engine that the run is connected to, on views of its volume. */
 export const localRunner: StepRunner = {
+  reads: 'volume',
   make: (job, context) => new LocalStep(job, context).make(),
 };
 

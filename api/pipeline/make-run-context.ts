@@ -3,21 +3,20 @@ import type {BaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {GitCache} from '../git/git-cache.ts';
-import {localRunner} from './local-runner.ts';
 import {Pool} from './pool.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
 
 /** What the steps of a run work with, once the base image is known. */
 export function makeRunContext(
-  {session, store, cache, options, locked, emit, signal}: Run,
+  {session, store, cache, runner, options, locked, emit, signal}: Run,
   baseImage: BaseImage,
   epoch: number,
 ): RunContext {
   return {
     session,
     store,
-    runner: localRunner,
+    runner,
     cache,
     packages: new PackageCache(session.packageHost),
     downloads: new Pool(1),

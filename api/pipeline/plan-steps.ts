@@ -10,7 +10,10 @@ import type {Needed} from './team-cache.ts';
 
 /** Where entries are looked for that the volume does not have. */
 export interface PlanCache {
-  find(fingerprint: string, needs: Needed): Promise<{readonly entry: StoreEntry; readonly from: string} | undefined>;
+  find(
+    fingerprint: string,
+    needs: Needed,
+  ): Promise<{readonly entry: StoreEntry; readonly from: string} | undefined>;
 }
 
 /**

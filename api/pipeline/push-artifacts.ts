@@ -33,7 +33,11 @@ export async function pushArtifacts(run: Run, entries: Entries): Promise<PushedA
     const sibling = cacheChoice.from.find(
       ({registry, repository}) => registry === reference.registry && repository !== reference.repository,
     );
-    await using repository = new ArtifactRepository(reference, {signal, mountFrom: sibling?.repository});
+    await using repository = new ArtifactRepository(reference, {
+      signal,
+      mountFrom: sibling?.repository,
+      insecureRegistries: cacheChoice.insecure,
+    });
     const push = new Push(run, new RegistryStore(repository), key);
     try {
       for (const step of run.selection.steps) {
@@ -122,7 +126,8 @@ class Push {
     if (image === undefined || !session.hasBaseImage) return;
     const entry = baseImageEntry(image);
     const there = await this.#store.find(entry.fingerprint);
-    if (there !== undefined && 'entry' in there && contentDigest(there.entry) === contentDigest(entry)) return;
+    if (there !== undefined && 'entry' in there && contentDigest(there.entry) === contentDigest(entry))
+      return;
     const images = new ImageCache(session.packageHost);
     if ((await images.find(image.content))?.sha256 !== image.sha256) return;
     await this.#send(entry, new KeptImageReader(images), new Set(entry.files.map(({name}) => name)));

@@ -79,7 +79,10 @@ class StepRun {
     const found = await this.#context.cache.find(
       identity.fingerprint,
       (one) =>
-        matchOutputs(this.#step.outputs, one.entry.files.map(({name}) => name)).missing.length === 0 &&
+        matchOutputs(
+          this.#step.outputs,
+          one.entry.files.map(({name}) => name),
+        ).missing.length === 0 &&
         this.#isRecent(one.entry) &&
         needs(one),
     );

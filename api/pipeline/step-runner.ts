@@ -20,6 +20,9 @@ export interface StepJob {
  * step sees its inputs and settings, and leaves an entry in the store that has its fingerprint.
  */
 export interface StepRunner {
+  /** Where the files of a step's inputs have to be for it, and where it leaves its own. */
+  readonly reads: 'volume' | 'registry';
+
   /**
    * Makes a step.
    *

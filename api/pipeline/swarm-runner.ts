@@ -1,6 +1,5 @@
 import {createHash} from 'node:crypto';
-import type {EntryReader} from '../../volumes/entry-reader.ts';
-import {storeFormat, type StoreEntry} from '../../volumes/store-entry.ts';
+import {storeFormat} from '../../volumes/store-entry.ts';
 import {packageList, type Step} from '../components/step.ts';
 import {makeProbeProgram} from '../engine/probe-program.ts';
 import {placeStep} from '../engine/swarm/placement.ts';
@@ -19,6 +18,7 @@ import {
   mirrorsOfStep,
   type Mirrors,
 } from './ensure-packages.ts';
+import {Holdings} from './holdings.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {packFilesFor} from './send-files.ts';
 import {stepEnvironment} from './step-container.ts';
@@ -43,24 +43,39 @@ export class SwarmRunner implements StepRunner {
 
   async make(job: StepJob, context: RunContext): Promise<StepOutcome | undefined> {
     const {step, identity, log} = job;
-    const known = await this.#registry.findEntry(identity.fingerprint);
-    if (known !== undefined && context.resolveAfter === undefined) return this.#made(known.entry, 'hit');
+    if (context.resolveAfter === undefined) {
+      const made = await this.#find(identity.fingerprint, 'hit', context);
+      if (made !== undefined) return made;
+    }
+    // What the registry has under that name is damaged, somebody else's, or too old.
+    const replaces = await this.#registry.find(identity.fingerprint);
     const image = await ensureStepImage(step, context, log);
     log.forget();
     const unavailable = await this.#ensurePackages(job, context);
     if (unavailable !== undefined) return {ok: false, failure: unavailable};
     log.progress('handing its inputs over');
-    const work = await this.#work(job, context);
-    const end = await this.#run(work, image, identity.fingerprint, step, job, context);
-    if (end.kind === 'elsewhere') return undefined;
+    const work = {...(await this.#work(job, context)), ...(replaces !== undefined && {replaces})};
+    const isProven = async () => {
+      const digest = await this.#registry.find(identity.fingerprint);
+      if (digest === undefined || digest === replaces) return false;
+      return (await this.#registry.findEntry(identity.fingerprint)) !== undefined;
+    };
+    const end = await this.#run({work, image, tag: identity.fingerprint, step, isProven}, job, context);
+    if (end.kind === 'elsewhere') return this.#find(identity.fingerprint, 'hit', context);
     if (end.kind !== 'proven') return {ok: false, failure: swarmFailure(step, end, log.tail)};
-    const found = await this.#registry.findEntry(identity.fingerprint);
-    // Somebody removed it at this moment: it is made again.
-    return found && this.#made(found.entry, 'built');
+    return this.#find(identity.fingerprint, 'built', context);
   }
 
-  #made(entry: StoreEntry, outcome: 'built' | 'hit'): StepOutcome {
-    return {ok: true, entry, outcome, from: this.#registry.label};
+  /** What the registry has; undefined when somebody removes it at this moment: then it is made again. */
+  async #find(
+    fingerprint: string,
+    outcome: 'built' | 'hit',
+    {cache}: RunContext,
+  ): Promise<StepOutcome | undefined> {
+    // First here, where a registry that is away is waited for.
+    if ((await this.#registry.findEntry(fingerprint)) === undefined) return undefined;
+    const found = await cache.findNew(fingerprint);
+    return found && {ok: true, entry: found.entry, outcome, from: found.from};
   }
 
   /** What the worker of a step is told. */
@@ -68,7 +83,7 @@ export class SwarmRunner implements StepRunner {
     const {epoch, offline, previousLists} = context;
     const sent = await Promise.all(
       [...inputs].map(async ([name, entry]): Promise<WorkerInput> => {
-        return {step: name, digest: await this.#registry.send(entry, readerOf(entry, context))};
+        return {step: name, digest: await this.#registry.send(entry, new Holdings(context))};
       }),
     );
     const files =
@@ -99,7 +114,7 @@ export class SwarmRunner implements StepRunner {
     const {step, inputs} = job;
     const resolved = inputs.get(step.packagesOf ?? '');
     if (resolved !== undefined) {
-      const list = await readerOf(resolved, context).readText(resolved, packageList);
+      const list = await new Holdings(context).readText(resolved, packageList);
       return this.#packagesOf(list, mirrorsOf(resolved), false, job, context);
     }
     const previous = context.previousLists.get(step.name);
@@ -141,7 +156,12 @@ export class SwarmRunner implements StepRunner {
     const step = {name: `${job.step.component}.packages`, memoryBytes: fetchMemoryBytes};
     for (;;) {
       if ((await this.#registry.find(tag)) !== undefined) return undefined;
-      const end = await this.#run(work, context.baseImage.reference, tag, step, job, context);
+      const isProven = async () => (await this.#registry.find(tag)) !== undefined;
+      const end = await this.#run(
+        {work, image: context.baseImage.reference, tag, step, isProven},
+        job,
+        context,
+      );
       if (end.kind === 'proven') return undefined;
       if (end.kind !== 'elsewhere')
         return swarmFailure({...job.step, ...step, name: job.step.name}, end, job.log.tail);
@@ -160,10 +180,7 @@ export class SwarmRunner implements StepRunner {
   }
 
   #run(
-    work: SwarmJob['work'],
-    image: string,
-    tag: string,
-    step: Pick<Step, 'name' | 'memoryBytes' | 'executes'>,
+    {work, image, tag, step, isProven}: Errand,
     {log}: StepJob,
     {session, signal}: RunContext,
   ): Promise<JobEnd> {
@@ -185,7 +202,7 @@ export class SwarmRunner implements StepRunner {
         place: (nodes, unable) => placeStep(nodes, {executes, images: [architecture], memoryBytes, unable}),
         image: () => this.#pushed(image, session, signal),
         login: this.#registry.login,
-        isProven: async () => (await this.#registry.find(tag)) !== undefined,
+        isProven,
       },
       log,
       signal,
@@ -196,7 +213,7 @@ export class SwarmRunner implements StepRunner {
     const repository = {
       name: this.#registry.label,
       login: this.#registry.login,
-      find: (tag: string) => this.#registry.find(tag),
+      find: (tag: string) => this.#registry.findImage(tag),
     };
     const known =
       this.#images.get(image) ?? ensurePushed(images, image, engine.architecture, repository, signal);
@@ -205,7 +222,9 @@ export class SwarmRunner implements StepRunner {
   }
 }
 
-/** Where the files of an entry are read: most lie in a registry. */
-function readerOf(entry: StoreEntry, {store, cache}: RunContext): EntryReader {
-  return cache.holds(entry) ? cache : store;
+/** What is done in the swarm for a step: the step itself, or getting its packages. */
+interface Errand extends Pick<SwarmJob, 'work' | 'tag' | 'isProven'> {
+  /** The engine's reference. */
+  readonly image: string;
+  readonly step: Pick<Step, 'name' | 'memoryBytes' | 'executes'>;
 }

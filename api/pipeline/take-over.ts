@@ -15,7 +15,9 @@ export async function takeOver(
   from: string,
   {session, store, cache, emit, signal}: RunContext,
 ): Promise<StepOutcome | undefined> {
-  const found = await cache.find(fingerprint, ({entry, held}) => entry.files.every(({name}) => held.has(name)));
+  const found = await cache.find(fingerprint, ({entry, held}) =>
+    entry.files.every(({name}) => held.has(name)),
+  );
   if (found === undefined) return undefined;
   emit({type: 'step-progress', step: step.name, message: `fetching it from ${found.from}`});
   try {

@@ -40,6 +40,7 @@ export class TeamCache implements EntryReader, AsyncDisposable {
 
   private constructor(
     from: readonly ImageReference[],
+    insecureRegistries: readonly string[],
     trusted: readonly CacheKey[] | undefined,
     emit: Emit,
     signal: AbortSignal | undefined,
@@ -47,7 +48,7 @@ export class TeamCache implements EntryReader, AsyncDisposable {
     this.#trusted = trusted;
     this.#emit = emit;
     this.#stores = from.map((reference) => {
-      const repository = new ArtifactRepository(reference, {signal});
+      const repository = new ArtifactRepository(reference, {insecureRegistries, signal});
       this.#repositories.push(repository);
       return new RegistryStore(repository);
     });
@@ -55,13 +56,17 @@ export class TeamCache implements EntryReader, AsyncDisposable {
 
   /** Of a run that shares nothing. */
   static none(): TeamCache {
-    return new TeamCache([], undefined, () => undefined, undefined);
+    return new TeamCache([], [], undefined, () => undefined, undefined);
   }
 
   /** @throws PipelineError `KEY_UNUSABLE` */
-  static async open({from, trust}: CacheChoice, emit: Emit, signal?: AbortSignal): Promise<TeamCache> {
+  static async open(
+    {from, insecure, trust}: CacheChoice,
+    emit: Emit,
+    signal?: AbortSignal,
+  ): Promise<TeamCache> {
     const trusted = trust.length === 0 ? undefined : await Promise.all(trust.map(loadTrustedKey));
-    return new TeamCache(from, trusted, emit, signal);
+    return new TeamCache(from, insecure, trusted, emit, signal);
   }
 
   /** Whether there is any registry to ask. */
@@ -78,6 +83,17 @@ export class TeamCache implements EntryReader, AsyncDisposable {
       return found;
     }
     return undefined;
+  }
+
+  /** Looks for an entry that was not there before: it has just been made. */
+  async findNew(wanted: string): Promise<CachedEntry | undefined> {
+    for (const {label} of this.#stores) {
+      this.#searches.delete(`${label} ${wanted}`);
+      this.#rejected.delete(`${label} ${wanted}`);
+    }
+    // A registry that was away may be back.
+    this.#down.clear();
+    return this.find(wanted);
   }
 
   /** Uses no entry of that fingerprint any more: its content turned out to be something else. */
@@ -148,7 +164,8 @@ export class TeamCache implements EntryReader, AsyncDisposable {
       return await read(store);
     } catch (error) {
       const isLost =
-        error instanceof MissingPartError || (error instanceof PipelineError && error.code === 'REGISTRY_FAILED');
+        error instanceof MissingPartError ||
+        (error instanceof PipelineError && error.code === 'REGISTRY_FAILED');
       if (!isLost) throw error;
       throw new DamagedArtifact(entry, `${entry.step} cannot be read: ${error.message}`, error);
     }
@@ -170,7 +187,10 @@ export class TeamCache implements EntryReader, AsyncDisposable {
       const problem = 'problem' in found ? found.problem : await this.#problemOf(found.entry, store);
       if (problem === undefined) return {...(found as FoundEntry), from: store.label, reader: store};
       this.#rejected.add(`${store.label} ${wanted}`);
-      this.#warn(`the entry ${wanted.slice(0, 12)} in ${store.label} is not used: ${problem}`, removalHint(store.label));
+      this.#warn(
+        `the entry ${wanted.slice(0, 12)} in ${store.label} is not used: ${problem}`,
+        removalHint(store.label),
+      );
       return undefined;
     } catch (error) {
       if (!(error instanceof PipelineError)) throw error;
@@ -182,7 +202,11 @@ export class TeamCache implements EntryReader, AsyncDisposable {
 
   async #problemOf(entry: StoreEntry, store: RegistryStore): Promise<string | undefined> {
     const inputs = FingerprintInputs.safeParse(entry.inputs);
-    if (!inputs.success || fingerprint(entry.inputs as FingerprintInputs) !== entry.fingerprint || inputs.data.step !== entry.step) {
+    if (
+      !inputs.success ||
+      fingerprint(entry.inputs as FingerprintInputs) !== entry.fingerprint ||
+      inputs.data.step !== entry.step
+    ) {
       return 'it was made from something else than its tag says';
     }
     if (this.#trusted === undefined) return undefined;

@@ -53,7 +53,8 @@ export class PrivateNode {
     await rm(join(this.#folder, 'pid'), {force: true});
     await rm(join(this.#folder, 'exec'), {recursive: true, force: true});
     // A containerd of the machine would keep the containers alive: this engine is to start one of its own.
-    const script = 'mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd && hostname "$0" && exec dockerd "$@"';
+    const script =
+      'mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd && hostname "$0" && exec dockerd "$@"';
     this.#process = spawn(
       'nsenter',
       [
@@ -219,7 +220,18 @@ export class PrivateSwarm implements AsyncDisposable {
     for (const [index, {address}] of this.nodes.entries()) {
       const namespace = `${name}n${index + 1}`;
       const inside = ['-n', namespace];
-      const link = ['link', 'add', `node${index + 1}`, 'type', 'veth', 'peer', 'name', 'swarm0', 'netns', namespace];
+      const link = [
+        'link',
+        'add',
+        `node${index + 1}`,
+        'type',
+        'veth',
+        'peer',
+        'name',
+        'swarm0',
+        'netns',
+        namespace,
+      ];
       await run('ip', ['-n', middle, ...link]);
       await run('ip', ['-n', middle, 'link', 'set', `node${index + 1}`, 'master', 'bridge', 'up']);
       await run('ip', [...inside, 'link', 'set', 'lo', 'up']);
@@ -265,7 +277,8 @@ async function removeCgroups(name: string): Promise<void> {
   for (const hierarchy of hierarchies) {
     const top = join(root, hierarchy, name);
     const below = await readdir(top, {withFileTypes: true}).catch(() => []);
-    for (const entry of below) if (entry.isDirectory()) await rmdir(join(top, entry.name)).catch(() => undefined);
+    for (const entry of below)
+      if (entry.isDirectory()) await rmdir(join(top, entry.name)).catch(() => undefined);
     if (below.length > 0) await rmdir(top).catch(() => undefined);
   }
 }

@@ -15,6 +15,7 @@ import type {RegistryLogin} from '../../docker/swarm.ts';
 import {PipelineError} from '../../errors.ts';
 import {ArtifactRepository} from '../../registry/artifact-repository.ts';
 import {credentialsFromFiles, type Credentials} from '../../registry/credentials.ts';
+import {manifestTypes} from '../../registry/manifest.ts';
 import type {ImageReference} from '../../registry/reference.ts';
 import type {WorkerRegistry} from './worker-job.ts';
 
@@ -88,6 +89,11 @@ export class SwarmRegistry implements AsyncDisposable {
   /** Digest of what a tag names; waits for a registry that is away. */
   async find(tag: string): Promise<string | undefined> {
     return (await this.#patiently(() => this.#repository.readManifest(tag)))?.digest;
+  }
+
+  /** The same for a build image. */
+  async findImage(tag: string): Promise<string | undefined> {
+    return (await this.#patiently(() => this.#repository.readManifest(tag, manifestTypes)))?.digest;
   }
 
   /** An entry all of whose files it has; waits for a registry that is away. */

@@ -4,11 +4,15 @@ import {PipelineError} from '../../errors.ts';
 import type {Patience} from './patience.ts';
 import {readWorkerProgram} from './worker-job.ts';
 
-/** How often a run shows that it is alive. One small write of the leader each time. */
-const beatMs = 20_000;
+/** When a run counts as alive. */
+export interface Heartbeat {
+  /** How often it shows itself. One small write of the leader each time. */
+  readonly everyMs: number;
+  /** Without having shown itself for so long, it is dead. */
+  readonly deadAfterMs: number;
+}
 
-/** A run that has not shown itself for so long is dead. */
-const staleMs = 3 * beatMs + 60_000;
+const usualHeartbeat: Heartbeat = {everyMs: 20_000, deadAfterMs: 120_000};
 
 const pollMs = 1000;
 
@@ -23,6 +27,7 @@ export class SwarmSession {
   readonly swarm: DockerSwarm;
   readonly patience: Patience;
   readonly #labels: (role: string) => Record<string, string>;
+  readonly #heartbeat: Heartbeat;
   #program: string | undefined;
   #beat: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
@@ -32,7 +37,9 @@ export class SwarmSession {
     swarm: DockerSwarm,
     labels: (role: string) => Record<string, string>,
     patience: Patience,
+    heartbeat: Heartbeat,
   ) {
+    this.#heartbeat = heartbeat;
     this.swarm = swarm;
     this.#labels = labels;
     this.patience = patience;
@@ -48,6 +55,7 @@ export class SwarmSession {
     swarm: DockerSwarm,
     labels: (role: string) => Record<string, string>,
     patience: Patience,
+    heartbeat = usualHeartbeat,
   ): Promise<SwarmSession> {
     const role = await swarm.role();
     if (role !== 'manager') {
@@ -64,7 +72,7 @@ export class SwarmSession {
         },
       );
     }
-    const session = new SwarmSession(swarm, labels, patience);
+    const session = new SwarmSession(swarm, labels, patience, heartbeat);
     await session.#start();
     return session;
   }
@@ -126,7 +134,7 @@ export class SwarmSession {
     this.#beat = setInterval(() => {
       // A manager that is away notes nothing for anybody.
       this.swarm.touchConfig(id).catch(() => undefined);
-    }, beatMs).unref();
+    }, this.#heartbeat.everyMs).unref();
     await this.swarm.touchConfig(id);
     const runs = await this.#runs();
     await this.#removeOf((run) => this.#isStale(run, runs));
@@ -142,7 +150,11 @@ export class SwarmSession {
   #isStale(run: string | undefined, runs: ReadonlyMap<string, Date>): boolean {
     const mine = runs.get(this.#labels('')[label.run] ?? '');
     const heard = runs.get(run ?? '');
-    return heard === undefined || mine === undefined || mine.getTime() - heard.getTime() > staleMs;
+    return (
+      heard === undefined ||
+      mine === undefined ||
+      mine.getTime() - heard.getTime() > this.#heartbeat.deadAfterMs
+    );
   }
 
   /** Services first: the swarm removes no secret and no config that one of them uses. */

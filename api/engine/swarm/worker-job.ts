@@ -35,6 +35,8 @@ export interface WorkerJob {
     readonly fingerprint: string;
     readonly inputs: unknown;
   };
+  /** Digest of a manifest that has the result's name and is not the result. */
+  readonly replaces?: string;
   /** The client's clock: workers count on from there. Milliseconds since 1970. */
   readonly createdMs: number;
   readonly inputs: readonly WorkerInput[];
