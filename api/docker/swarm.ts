@@ -114,7 +114,7 @@ export class DockerSwarm {
       const {id} = (await this.#docker.createService(
         login as Dockerode.AuthConfig,
         toServiceSpec(spec) as Dockerode.CreateServiceOptions,
-      )) as {id: string};
+      )) as Created;
       return id;
     });
   }
@@ -127,8 +127,12 @@ export class DockerSwarm {
   ): Promise<string | undefined> {
     return ifFree(async () => {
       const data = content.toString('base64');
-      const created = await this.#docker.createSecret({Name: name, Data: data, Labels: {...labels}});
-      return (created as unknown as {id: string}).id;
+      const {id} = (await this.#docker.createSecret({
+        Name: name,
+        Data: data,
+        Labels: {...labels},
+      })) as Created;
+      return id;
     });
   }
 
@@ -138,8 +142,12 @@ export class DockerSwarm {
     labels: Readonly<Record<string, string>>,
   ): Promise<string> {
     const data = content.toString('base64');
-    const created = await this.#docker.createConfig({Name: name, Data: data, Labels: {...labels}});
-    return (created as unknown as {id: string}).id;
+    const {id} = (await this.#docker.createConfig({
+      Name: name,
+      Data: data,
+      Labels: {...labels},
+    })) as Created;
+    return id;
   }
 
   /** Makes the leader note the present time at a config, and returns that. */
@@ -253,6 +261,11 @@ export class DockerSwarm {
     lines.stdout.end();
     lines.stderr.end();
   }
+}
+
+/** dockerode's handle of something; its types leave the id out. */
+interface Created {
+  readonly id: string;
 }
 
 interface RawNode {

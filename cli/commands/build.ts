@@ -6,11 +6,14 @@ import {
   collect,
   componentsArgument,
   configOption,
+  engineOption,
   given,
   imageOption,
+  insecureOption,
   jobsOption,
   jsonLinesOption,
   packageVolumeOption,
+  registryOption,
   targetOption,
   verbosityOption,
   volumeOption,
@@ -29,6 +32,8 @@ export const buildCommand = (context: CliContext) =>
     .addOption(packageVolumeOption())
     .addOption(imageOption())
     .addOption(jobsOption())
+    .addOption(engineOption())
+    .addOption(registryOption())
     .addOption(cacheFromOption())
     .option(
       '--cache-to <ref>',
@@ -37,6 +42,7 @@ export const buildCommand = (context: CliContext) =>
     )
     .addOption(cacheTrustOption())
     .option('--cache-sign <file>', 'sign what is sent with this private key (HYPRIOTKIT_CACHE_SIGN)')
+    .addOption(insecureOption())
     .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
     .option('--offline', 'as --locked, and without any network: packages come from the package volume')
     .option(
@@ -58,13 +64,15 @@ Examples:
   $ hypriotkit build root_fs --jobs 1          one component; it stays in the volume
   $ hypriotkit build -t ./out --json | jq .    for programs
   $ hypriotkit build -t ./out --cache-from registry.example/team/cache
+  $ hypriotkit build -t ./out --engine swarm --registry registry.example/team/images
 `,
     )
-    .action(async (components, {json, verbosity, ...flags}) => {
+    .action(async (components, {json, verbosity, insecure, ...flags}) => {
       const result = await reportRun(context, {json, verbosity}, async ({onEvent, signal}) => {
         const {build} = await context.loadApi();
         return build({
           ...given(flags),
+          ...(insecure !== undefined && {insecureRegistries: insecure}),
           ...(components.length > 0 && {components}),
           // The reporters choose what is shown; the live window needs the last line of each container.
           verbosity: 'debug',

@@ -69,7 +69,10 @@ export class PrivateNode {
     }
     await until(`the engine ${this.name}`, async () => {
       if (this.#process?.exitCode !== null) throw new Error(`${this.name} ended:\n${this.#log}`);
-      return this.docker.ping().catch(() => undefined);
+      return this.docker.ping().then(
+        () => true,
+        () => undefined,
+      );
     });
   }
 

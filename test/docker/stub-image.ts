@@ -36,11 +36,11 @@ export async function importStubImage(docker: Docker, name: string): Promise<voi
   });
   tar.stdin.end(files);
   const [repo = '', tag = 'latest'] = name.split(':');
-  const answer = (await docker.importImage(tar.stdout, {
+  const answer = await docker.importImage(tar.stdout, {
     repo,
     tag,
     changes: ['ENV PATH=/usr/bin:/bin'],
-  })) as NodeJS.ReadableStream;
+  });
   answer.resume();
   await new Promise((resolve, reject) => answer.once('end', resolve).once('error', reject));
 }

@@ -74,11 +74,13 @@ async function startOnSecond(script: string): Promise<SwarmRun> {
 describe('a build in a swarm', () => {
   it('hands artifacts on through the registry, and leaves nothing behind', {timeout: 60_000}, async () => {
     const steps = [
-      stubStep('blank_image.first', 'truncate -s 300M out; echo one >>out'),
+      stubStep('blank_image.first', 'echo one >disk.img; truncate -s 40M disk.img; echo two >>disk.img', {
+        outputs: [out('*.img')],
+      }),
       stubStep('blank_image.other', 'echo other >out'),
       stubStep(
         'blank_image',
-        'echo $GREETING; cd /inputs; echo * >/workspace/out; sha256sum blank_image.first/out >>/workspace/out',
+        'echo $GREETING; cd /inputs; echo * >/workspace/out; sha256sum blank_image.first/* >>/workspace/out',
         {
           inputs: ['blank_image.first'],
           settings: [{field: 'x.greeting', variable: 'GREETING', value: 'hello', secret: true}],
@@ -89,7 +91,9 @@ describe('a build in a swarm', () => {
     const first = result.outcomes.get('blank_image.first');
     const digest = first?.ok === true ? first.entry.files[0]?.sha256 : '';
     // Of all steps, it sees its own input alone.
-    expect(result.texts.get('blank_image')).toBe(`blank_image.first\n${digest}  blank_image.first/out\n`);
+    expect(result.texts.get('blank_image')).toBe(
+      `blank_image.first\n${digest}  blank_image.first/disk.img\n`,
+    );
     expect(result.events).toContainEqual(expect.objectContaining({type: 'step-output', line: 'hello'}));
     expect(await leftovers()).toEqual([]);
     await until('the workers are gone', async () =>
