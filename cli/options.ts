@@ -40,10 +40,8 @@ export const cacheTrustOption = () =>
 export const engineOption = () =>
   new Option(
     '--engine <kind>',
-    'where steps run: local, in containers of the engine; swarm, as services of the swarm that it manages',
-  )
-    .choices(['local', 'swarm'] as const)
-    .default('local' as const);
+    'where steps run: local (default), in containers of the engine; swarm, as services of the swarm that it manages',
+  ).choices(['local', 'swarm'] as const);
 
 export const registryOption = () =>
   new Option(
