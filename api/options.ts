@@ -185,6 +185,8 @@ export interface BootResult {
 
 /** Without any of the first five: the whole volume and the build images. With several, what all of them say. */
 export interface CleanOptions extends CommonOptions, PackageOptions, ConfigOptions {
+  /** In this repository of a registry, and not in the volume. */
+  readonly registry?: string;
   /** Only the packages and kept images, whatever else is said: what a lock names can then only be had from a mirror. */
   readonly packages?: boolean;
   /** Only the stored artifacts of these components. */

@@ -1,10 +1,10 @@
 import {findNodeAtLocation} from 'jsonc-parser';
 import {basename, dirname, join} from 'node:path';
+import type {CheckedFile} from './check-user-file.ts';
 import {findLocalFields, type LocalField} from './local-fields.ts';
 import {ConfigError, type ConfigIssue} from './config-error.ts';
 import {parseJsonDocument} from './json-document.ts';
 import {LocalTreeError, readLocalTree, type LocalTree} from './local-tree.ts';
-import type {UserConfigs} from './schema.ts';
 import {maskSecrets} from './secrets.ts';
 import {describe} from './user-file.ts';
 import type {SourceText} from './source-text.ts';
@@ -20,7 +20,10 @@ export const noLocalFiles: LocalFiles = new Map();
  *
  * @throws ConfigError naming each field whose file is not there or is not what it must be.
  */
-export async function readLocalFiles(source: SourceText, configs: UserConfigs): Promise<LocalFiles> {
+export async function readLocalFiles(
+  source: SourceText,
+  {configs, root}: Pick<CheckedFile, 'configs' | 'root'>,
+): Promise<LocalFiles> {
   const folder = dirname(source.file);
   const found = new Map<string, LocalTree>();
   const issues: ConfigIssue[] = [];
@@ -28,7 +31,7 @@ export async function readLocalFiles(source: SourceText, configs: UserConfigs): 
   const printable = maskSecrets(source.text, document);
   for (const field of findLocalFields(configs)) {
     const path = withoutSlash(field.path);
-    const node = document.root && findNodeAtLocation(document.root, [...field.location]);
+    const node = root && findNodeAtLocation(root, [...field.location]);
     const name = field.location
       .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${part}`))
       .join('');

@@ -208,16 +208,28 @@ export class ArtifactStore implements EntryReader {
         if (!unpackedFrom.has(name)) await this.#receive(folder, entry, name, reader);
       }
       for (const [name, packed] of unpackedFrom) {
-        await this.#host.run('cd "$1" && { zstd -dqf --sparse -o "$3" -- "$2" || : >"$3"; }', [folder.path, packed, name]);
+        await this.#host.run('cd "$1" && { zstd -dqf --sparse -o "$3" -- "$2" || : >"$3"; }', [
+          folder.path,
+          packed,
+          name,
+        ]);
       }
       const files = await this.measureWork(
         folder,
         entry.files.map(({name}) => name),
       );
       const wanted = new Map(entry.files.map(({name, sha256}) => [name, sha256]));
-      if (files.length !== wanted.size || files.some(({name, sha256}) => wanted.get(name) !== sha256)) return undefined;
+      if (files.length !== wanted.size || files.some(({name, sha256}) => wanted.get(name) !== sha256))
+        return undefined;
       const {step, fingerprint, inputs, durationMs, createdAt} = entry;
-      return await this.publish(folder, files, {step, fingerprint, inputs, durationMs, createdAt, origin: from});
+      return await this.publish(folder, files, {
+        step,
+        fingerprint,
+        inputs,
+        durationMs,
+        createdAt,
+        origin: from,
+      });
     } finally {
       await this.discardWork(folder).catch(() => undefined);
     }
@@ -228,7 +240,8 @@ export class ArtifactStore implements EntryReader {
     const pipe = new PassThrough({highWaterMark: 1024 ** 2});
     const reading = reader
       .readFile(entry, name, async (chunk) => {
-        if (!pipe.write(chunk)) await new Promise((resolve) => pipe.once('drain', resolve).once('close', resolve));
+        if (!pipe.write(chunk))
+          await new Promise((resolve) => pipe.once('drain', resolve).once('close', resolve));
       })
       .then(
         () => pipe.end(),

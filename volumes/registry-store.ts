@@ -158,7 +158,12 @@ export class RegistryStore implements EntryReader {
   /** Writes a small document under a tag of its own. */
   async writeNote(tag: string, type: string, content: Buffer): Promise<void> {
     await this.#host.writeBlob(digestOf(content), content);
-    await this.#writeManifest(tag, {mediaType: type, digest: digestOf(content), size: content.length}, [], {});
+    await this.#writeManifest(
+      tag,
+      {mediaType: type, digest: digestOf(content), size: content.length},
+      [],
+      {},
+    );
   }
 
   /** Every entry, as its manifest describes it; in no order. */
@@ -169,7 +174,8 @@ export class RegistryStore implements EntryReader {
     for (let first = 0; first < entries.length; first += atOnce) {
       const some = entries.slice(first, first + atOnce).map(async (fingerprint) => {
         const manifest = await this.#host.readManifest(fingerprint);
-        const {annotations = {}} = EntryManifest.safeParse(manifest && parseJson(manifest.content)).data ?? {};
+        const {annotations = {}} =
+          EntryManifest.safeParse(manifest && parseJson(manifest.content)).data ?? {};
         return {
           fingerprint,
           step: annotations[annotation.step] ?? 'unknown',

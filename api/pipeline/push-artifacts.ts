@@ -7,7 +7,6 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {PipelineError} from '../errors.ts';
 import type {PushedArtifacts} from '../options.ts';
 import {ArtifactRepository} from '../registry/artifact-repository.ts';
-import type {CacheTarget} from './cache-options.ts';
 import {loadCacheSigningKey, signatureTag, signEntry, type CacheKey} from './cache-signature.ts';
 import {isDelivered, isRequested} from './files-needed.ts';
 import {contentDigest} from './fingerprint.ts';

@@ -71,6 +71,7 @@ class StepRun {
   }
 
   async find(mustVerify: boolean, needs: Needed): Promise<StepOutcome | undefined> {
+    if (this.#context.signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
     const identity = await identifyStep(this.#step, this.#inputs, this.#context);
     const stored = await this.#findStored(identity, mustVerify);
     if (stored !== undefined) return stored;

@@ -57,7 +57,9 @@ export class ArtifactRepository implements RegistryHost, AsyncDisposable {
     const digest = digestOf(content);
     const [promised] = [answer.headers['docker-content-digest'] ?? []].flat();
     if (promised?.startsWith('sha256:') && promised !== digest) {
-      throw failed(`the registry ${this.#reference.registry} answered with another manifest than ${promised}`);
+      throw failed(
+        `the registry ${this.#reference.registry} answered with another manifest than ${promised}`,
+      );
     }
     return {digest, content};
   }
@@ -108,7 +110,9 @@ export class ArtifactRepository implements RegistryHost, AsyncDisposable {
     let last: string | undefined;
     for (;;) {
       const after = last === undefined ? '' : `&last=${encodeURIComponent(last)}`;
-      const answer = await this.#connection.send(this.#reference, {path: `tags/list?n=${tagsPerPage}${after}`});
+      const answer = await this.#connection.send(this.#reference, {
+        path: `tags/list?n=${tagsPerPage}${after}`,
+      });
       if (answer.statusCode === 404) {
         await answer.body.dump();
         return;

@@ -109,5 +109,8 @@ async function received({connection, reference}: BlobUpload, location: URL): Pro
 function locationOf({connection, reference}: BlobUpload, {headers}: Dispatcher.ResponseData): URL {
   const [location] = [headers['location'] ?? []].flat();
   if (location !== undefined) return connection.resolve(reference, location);
-  throw new PipelineError('REGISTRY_FAILED', `the registry ${reference.registry} names no place for an upload`);
+  throw new PipelineError(
+    'REGISTRY_FAILED',
+    `the registry ${reference.registry} names no place for an upload`,
+  );
 }

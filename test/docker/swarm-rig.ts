@@ -8,6 +8,7 @@ import {Holdings} from '../../api/pipeline/holdings.ts';
 import {openSwarm} from '../../api/pipeline/open-swarm.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
+import {nodesOf} from '../../api/pipeline/step-node.ts';
 import {TeamCache} from '../../api/pipeline/team-cache.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
@@ -148,7 +149,7 @@ export class SwarmRig {
         emit,
         signal,
       };
-      const executor = new Executor(steps, 4, {context, mustVerify: () => true, reasons: () => []});
+      const executor = new Executor(nodesOf(steps), 4, {context, mustVerify: () => true, reasons: () => []});
       const outcomes = await executor.execute();
       const texts = new Map<string, string>();
       for (const [name, outcome] of outcomes) {
