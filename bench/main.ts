@@ -3,12 +3,14 @@ import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
+import {benchSwarm} from './swarm.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 /**
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
  *        npm run bench -- media [--json]
  *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
+ *        npm run bench -- swarm [COMPONENTS] [--json]      default: root_fs; on a private engine; needs root
  *        npm run bench -- ota <root file system> [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
@@ -23,6 +25,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     flash: () => benchFlash({target: argument ?? 'out', log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
+    swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),

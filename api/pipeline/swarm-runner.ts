@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto';
 import {storeFormat} from '../../volumes/store-entry.ts';
 import {packageList, type Step} from '../components/step.ts';
+import {ensureArchitecture} from '../engine/binfmt.ts';
 import {makeProbeProgram} from '../engine/probe-program.ts';
 import {placeStep} from '../engine/swarm/placement.ts';
 import {ensurePushed} from '../engine/swarm/push-image.ts';
@@ -8,6 +9,7 @@ import {runJob, type JobEnd, type SwarmJob} from '../engine/swarm/run-job.ts';
 import {workerMediaTypes, type SwarmRegistry} from '../engine/swarm/swarm-registry.ts';
 import type {SwarmSession} from '../engine/swarm/swarm-session.ts';
 import {workerFormat, type WorkerInput, type WorkerJob} from '../engine/swarm/worker-job.ts';
+import {PipelineError} from '../errors.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {packageVersion} from '../version.ts';
 import {
@@ -49,6 +51,7 @@ export class SwarmRunner implements StepRunner {
     }
     // What the registry has under that name is damaged, somebody else's, or too old.
     const replaces = await this.#registry.find(identity.fingerprint);
+    await this.#prepareManager(step, context, log.progress);
     const image = await ensureStepImage(step, context, log);
     log.forget();
     const unavailable = await this.#ensurePackages(job, context);
@@ -76,6 +79,20 @@ export class SwarmRunner implements StepRunner {
     if ((await this.#registry.findEntry(fingerprint)) === undefined) return undefined;
     const found = await cache.findNew(fingerprint);
     return found && {ok: true, entry: found.entry, outcome, from: found.from};
+  }
+
+  /** The one engine of the swarm that can be asked for more than a service: emulators are registered there. */
+  async #prepareManager(
+    {executes}: Step,
+    {session, baseImage, mayRegisterBinfmt}: RunContext,
+    progress: (message: string) => void,
+  ): Promise<void> {
+    if (executes === undefined || !mayRegisterBinfmt) return;
+    const options = {mayRegister: true, image: baseImage.reference};
+    await ensureArchitecture(session, executes, options, progress).catch((error: unknown) => {
+      // Other nodes may be able to.
+      if (!(error instanceof PipelineError)) throw error;
+    });
   }
 
   /** What the worker of a step is told. */

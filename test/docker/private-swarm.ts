@@ -180,6 +180,12 @@ export class PrivateSwarm implements AsyncDisposable {
     }
   }
 
+  /** The end of its bridge on this machine, and the network of all that is behind it. */
+  get link(): {readonly device: string; readonly network: string} {
+    const [first = '', second = ''] = this.manager.address.split('.');
+    return {device: `hk${this.#id}`, network: `${first}.${second}.0.0/16`};
+  }
+
   get manager(): PrivateNode {
     const [manager] = this.nodes;
     if (manager === undefined) throw new Error('a swarm has at least one node');
