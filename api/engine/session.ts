@@ -41,6 +41,8 @@ export class EngineSession implements VolumeHost {
   readonly packageVolume: VolumeReference | undefined;
   readonly runId = randomBytes(6).toString('hex');
   readonly label: string;
+  /** Steps do not run in this engine, so that the run goes on when it is started again. */
+  outlivesEngine = false;
   #baseImage: string | undefined;
   #attendant: Promise<DockerContainer> | undefined;
   readonly #rootViews = new Map<VolumeReference, Promise<string>>();
@@ -128,11 +130,12 @@ export class EngineSession implements VolumeHost {
     args: readonly string[],
     input?: AsyncIterable<Buffer>,
   ): Promise<string> {
-    const attendant = await this.#startedAttendant();
-    const {status, stdout, stderr} = await attendant.exec(['sh', '-c', script, 'sh', ...args], {
-      workingDirectory: folder,
-      ...(input && {input}),
-    });
+    const {status, stdout, stderr} = await this.#askAttendant((attendant) =>
+      attendant.exec(['sh', '-c', script, 'sh', ...args], {
+        workingDirectory: folder,
+        ...(input && {input}),
+      }),
+    );
     if (status !== 0) throw new VolumeScriptError(status, stderr);
     return stdout.toString('utf8');
   }
@@ -142,8 +145,9 @@ export class EngineSession implements VolumeHost {
     command: readonly string[],
     onChunk: (chunk: Buffer) => Promise<void> | void,
   ): Promise<void> {
-    const attendant = await this.#startedAttendant();
-    const {status, stderr} = await attendant.exec(command, {workingDirectory: folder, onStdout: onChunk});
+    const {status, stderr} = await this.#askAttendant((attendant) =>
+      attendant.exec(command, {workingDirectory: folder, onStdout: onChunk}),
+    );
     if (status !== 0) throw new VolumeScriptError(status, stderr);
   }
 
@@ -283,6 +287,15 @@ export class EngineSession implements VolumeHost {
     return found.options['o']?.includes('bind') && found.options['device']
       ? found.options['device']
       : found.mountpoint;
+  }
+
+  /** Asks the attendant for something; a new one when it has ended with an engine that was started again. */
+  async #askAttendant<T>(ask: (attendant: DockerContainer) => Promise<T>): Promise<T> {
+    const attendant = await this.#startedAttendant();
+    if (!this.outlivesEngine || (await attendant.isRunning())) return ask(attendant);
+    this.#attendant = undefined;
+    await attendant.remove();
+    return ask(await this.#startedAttendant());
   }
 
   #startedAttendant(): Promise<DockerContainer> {

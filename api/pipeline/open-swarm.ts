@@ -83,6 +83,7 @@ export async function openSwarm(
   const shared = await SwarmRegistry.open(reference, insecure, signal);
   try {
     const swarm = await SwarmSession.open(session.swarm, (role) => session.labels(role), patience, heartbeat);
+    session.outlivesEngine = true;
     const jobs = Math.max(1, capacityOf(await swarm.nodes()));
     return {
       runner: new SwarmRunner(swarm, shared),

@@ -149,8 +149,11 @@ export class SwarmRig {
         emit,
         signal,
       };
+      // As a build does, which tidies up its volume before and asks for its lists afterwards.
+      await session.run('true', []);
       const executor = new Executor(nodesOf(steps), 4, {context, mustVerify: () => true, reasons: () => []});
       const outcomes = await executor.execute();
+      await session.run('true', []);
       const texts = new Map<string, string>();
       for (const [name, outcome] of outcomes) {
         if (outcome.ok && outcome.entry.files.some((file) => file.name === 'out')) {
