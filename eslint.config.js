@@ -65,4 +65,21 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['api/updates/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {group: ['**/cli/**', 'chalk', 'log-update', 'commander'], message: 'Only cli/ prints.'},
+            {
+              group: ['**/engine/**', '**/docker/**', '**/pipeline/**', '**/volumes/**'],
+              message: 'Updates are made of files on this machine.',
+            },
+          ],
+        },
+      ],
+    },
+  },
 );

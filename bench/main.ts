@@ -1,4 +1,6 @@
 import {benchBuild} from './build.ts';
+import {benchChanges} from './changes.ts';
+import {benchDownload} from './download.ts';
 import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
@@ -8,7 +10,9 @@ import {untilInterrupted} from './until-interrupted.ts';
 
 /**
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
+ *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
  *        npm run bench -- media [--json]
+ *        npm run bench -- download [--json]      needs curl
  *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
  *        npm run bench -- swarm [COMPONENTS] [--json]      default: root_fs; on a private engine; needs root
  *        npm run bench -- ota <root file system> [--json]
@@ -21,11 +25,13 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
+    changes: () => benchChanges({log, signal}),
     rootfs: () => benchRootFs({log, signal}),
     flash: () => benchFlash({target: argument ?? 'out', log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
     swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
+    download: () => benchDownload({log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),

@@ -17,6 +17,7 @@ process.on('uncaughtException', (error) => {
   // Nothing can be said about the state of the process any more, so it ends here and not when it is idle.
   void import('./print-error.ts')
     .then(({printError}) => printError(error, context))
+    .catch(() => process.stderr.write(`${error.stack ?? String(error)}\n`))
     .finally(() => process.exit(ExitCode.Failed));
 });
 

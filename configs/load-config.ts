@@ -6,13 +6,13 @@ import {defaultConfigs} from './default-configs.ts';
 import {noLocalFiles, readLocalFiles, type LocalFiles} from './local-files.ts';
 import {mergeConfigs} from './merge.ts';
 import {entryExists, readConfigText} from './read-config-text.ts';
-import {componentNames, type ComponentName, type Configs} from './schema.ts';
+import {defaultComponents, type ComponentName, type Configs} from './schema.ts';
 
 /** The configuration of a run. */
 export interface ResolvedConfigs {
   /** Every component with its complete configuration. */
   readonly components: Configs;
-  /** What the user's file lists, in graph order: what is delivered. All when there is no file. */
+  /** What the user's file lists, in graph order: what is delivered. Without a file: all but updates. */
   readonly requested: readonly ComponentName[];
   /** The user's file, absolute; undefined when there is none. */
   readonly file: string | undefined;
@@ -64,7 +64,7 @@ export async function loadVariants(location: ConfigLocation): Promise<readonly R
   const defaults = defaultConfigs();
   if (file === undefined) {
     const merged = mergeConfigs(defaults, {});
-    return [{...merged, requested: componentNames, file, local: noLocalFiles, variant: undefined}];
+    return [{...merged, requested: defaultComponents, file, local: noLocalFiles, variant: undefined}];
   }
   const source = await readConfigText(file);
   const variants: ResolvedVariant[] = [];

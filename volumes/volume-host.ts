@@ -27,6 +27,9 @@ export interface VolumeHost {
 
   /** Small files of one folder, by name; empty when the folder does not exist. Needs no running container. */
   readFolder(path: string): Promise<ReadonlyMap<string, Buffer>>;
+
+  /** Where the volume's root folder lies on the machine that has it; this may be another machine. */
+  rootFolder?(): Promise<string | undefined>;
 }
 
 /** A volume that gives files of any size without an image to run anything with. */

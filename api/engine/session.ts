@@ -45,6 +45,7 @@ export class EngineSession implements VolumeHost {
   outlivesEngine = false;
   #baseImage: string | undefined;
   #attendant: Promise<DockerContainer> | undefined;
+  #rootFolder: Promise<string | undefined> | undefined;
   readonly #rootViews = new Map<VolumeReference, Promise<string>>();
   readonly #views = new Set<string>();
   readonly #held: Duplex[] = [];
@@ -166,6 +167,10 @@ export class EngineSession implements VolumeHost {
 
   readFolder(path: string): Promise<ReadonlyMap<string, Buffer>> {
     return this.#readFolder(this.volume, path);
+  }
+
+  rootFolder(): Promise<string | undefined> {
+    return (this.#rootFolder ??= this.#rootPath(this.volume).catch(() => undefined));
   }
 
   async #readFolder(volume: VolumeReference, path: string): Promise<ReadonlyMap<string, Buffer>> {

@@ -1,4 +1,5 @@
-import {Worker} from 'node:worker_threads';
+import type {Worker} from 'node:worker_threads';
+import {startWorker} from '../start-worker.ts';
 import {reviveError, type TaskReply} from './worker-reply.ts';
 
 /** Does tasks, in this process or in others. */
@@ -14,8 +15,15 @@ interface Waiting<Task, Result> {
   readonly reject: (error: unknown) => void;
 }
 
+export interface PoolOptions {
+  readonly threads: number;
+  readonly workerData: unknown;
+  /** Its abort fails all tasks that are not done. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Worker threads that do one task each at a time, in the order of `run`. A thread that dies fails its task; after
+ * Worker threads that do one task each at a time, in the order of `run`. A thread that dies fails all tasks; after
  * disposal nothing runs any more. `script` is a module that calls `serveTasks`.
  */
 export class WorkerPool<Task, Result> implements TaskRunner<Task, Result> {
@@ -23,13 +31,19 @@ export class WorkerPool<Task, Result> implements TaskRunner<Task, Result> {
   readonly #idle: Worker[] = [];
   readonly #waiting: Waiting<Task, Result>[] = [];
   readonly #busy = new Map<Worker, Waiting<Task, Result>>();
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = () => this.#break(this.#signal?.reason as Error);
   #broken: Error | undefined;
 
-  constructor(script: URL, options: {readonly threads: number; readonly workerData: unknown}) {
+  constructor(script: URL, options: PoolOptions) {
+    this.#signal = options.signal;
+    this.#signal?.addEventListener('abort', this.#abort);
     for (let index = 0; index < options.threads; index++) {
       const worker = startWorker(script, options.workerData);
       worker.on('message', (reply: TaskReply<Result>) => this.#finish(worker, reply));
       worker.on('error', (error: Error) => this.#break(error));
+      // Without an error it ends only when it is told to, or when somebody calls process.exit in it.
+      worker.on('exit', (code) => this.#break(new Error(`a worker thread ended with status ${code}`)));
       this.#workers.push(worker);
       this.#idle.push(worker);
     }
@@ -51,6 +65,7 @@ export class WorkerPool<Task, Result> implements TaskRunner<Task, Result> {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#abort);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
@@ -74,16 +89,9 @@ export class WorkerPool<Task, Result> implements TaskRunner<Task, Result> {
   }
 
   #break(error: Error): void {
-    this.#broken = error;
+    this.#broken ??= error;
     for (const {reject} of [...this.#busy.values(), ...this.#waiting]) reject(error);
     this.#busy.clear();
     this.#waiting.length = 0;
   }
-}
-
-/** Node 20 reads no TypeScript, and loaders of the parent are not inherited: from the sources tsx is loaded first. */
-function startWorker(script: URL, workerData: unknown): Worker {
-  if (!script.pathname.endsWith('.ts')) return new Worker(script, {workerData});
-  const load = `import('tsx/esm/api').then(({register}) => { register(); return import(${JSON.stringify(script.href)}); })`;
-  return new Worker(load, {eval: true, workerData});
 }

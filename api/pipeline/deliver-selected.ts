@@ -44,6 +44,8 @@ export async function deliverSelected(
     configs: resolved.components,
     entries: [...entries.values()],
     version: packageVersion(),
+    signal,
+    stored: [...(await run.store.entries()).values()],
     origins: originsOf(await run.store.entries(), cache),
   });
   return delivered;

@@ -1,9 +1,9 @@
-import {createHash} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
 import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
+import {sha256File} from '../archive/sha256-file.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
@@ -133,7 +133,8 @@ async function copyOut(
   try {
     const handle = await open(partial, 'w');
     try {
-      const unpacked = packed === undefined ? undefined : await unpackBeside(packed, handle, report);
+      const fromPacked = packed !== undefined && !(await store.isNear?.(entry, file.name));
+      const unpacked = fromPacked ? await unpackBeside(packed, handle, report) : undefined;
       if (unpacked !== file.sha256) {
         const writer = new SparseFileWriter(handle);
         await handle.truncate();
@@ -175,22 +176,6 @@ export async function hasContent(path: string, file: StoredFile): Promise<boolea
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile() || found.size !== file.sizeBytes) return false;
   return (await sha256File(path)) === file.sha256;
-}
-
-/** Hex SHA-256 of a file, read in 1 MiB pieces through one buffer. */
-export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const block = Buffer.allocUnsafe(1024 * 1024);
-  const handle = await open(path, 'r');
-  try {
-    for (;;) {
-      const {bytesRead} = await handle.read(block, 0, block.length);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(block.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
-  }
 }
 
 function partialName(name: string): string {

@@ -96,7 +96,8 @@ export class Executor {
 
   /** Makes a step, once the files of its inputs are where it is made. */
   async #make(node: StepNode): Promise<StepOutcome> {
-    const isHere = this.#decisions.context.runner.reads === 'volume';
+    // What the client makes itself reads its volume.
+    const isHere = this.#decisions.context.runner.reads === 'volume' || node.step.client !== undefined;
     const inputs = await this.#entries(node, (input) =>
       isHere ? this.#inVolume(input) : this.#outcome(input),
     );

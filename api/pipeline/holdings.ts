@@ -26,6 +26,10 @@ export class Holdings implements EntryReader {
     await (await this.#place(entry)).readFile(entry, name, onChunk);
   }
 
+  async isNear(entry: StoreEntry, name: string): Promise<boolean> {
+    return (await (await this.#place(entry)).isNear?.(entry, name)) ?? false;
+  }
+
   async readText(entry: StoreEntry, name: string): Promise<string> {
     return (await this.#place(entry)).readText(entry, name);
   }

@@ -4,8 +4,10 @@ import {redactSecrets} from '../../configs/redact.ts';
 import type {Configs} from '../../configs/schema.ts';
 import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import type {BaseImage} from '../engine/base-image.ts';
+import {updateRecord} from '../components/update-work.ts';
 import type {EngineInfo} from '../docker/client.ts';
+import type {BaseImage} from '../engine/base-image.ts';
+import type {DescribedUpdate} from './describe-updates.ts';
 
 export const provenanceFile = 'build.json';
 
@@ -18,6 +20,9 @@ export interface Provenance {
   /** Every step that the artifacts come from, in graph order. */
   readonly entries: readonly StoreEntry[];
   readonly version: string;
+  readonly signal?: AbortSignal;
+  /** What else is stored, for what is compared with the one before. */
+  readonly stored?: readonly StoreEntry[];
   /** By fingerprint of an entry that lies in a registry: which one. */
   readonly origins?: ReadonlyMap<string, string>;
 }
@@ -33,6 +38,7 @@ export async function writeProvenance(
   // What is already described need not be read from the volume again.
   if ((await readFingerprints(path)).join() === fingerprints.join()) return path;
   const {baseImage, epoch, engine, configs, entries, version, origins} = provenance;
+  const updates = await updatesOf(folder, store, provenance);
   const content = {
     format: 1,
     hypriotkit: version,
@@ -55,10 +61,22 @@ export async function writeProvenance(
       artifacts: entry.files,
     })),
     packages: await readPackages(store, entries),
+    ...(updates.length > 0 && {updates}),
   };
   await writeFile(`${path}.partial`, `${JSON.stringify(content, undefined, 2)}\n`);
   await rename(`${path}.partial`, path);
   return path;
+}
+
+/** What reads OTA images is loaded where there are some. */
+async function updatesOf(
+  folder: string,
+  store: EntryReader,
+  {entries, stored = [], signal = new AbortController().signal}: Provenance,
+): Promise<readonly DescribedUpdate[]> {
+  if (!entries.some(({files}) => files.some(({name}) => name === updateRecord))) return [];
+  const {describeUpdates} = await import('./describe-updates.ts');
+  return describeUpdates({reader: store, stored, folder, signal}, entries);
 }
 
 function originOf(entry: StoreEntry, origins: Provenance['origins']): {from?: string} {

@@ -6,6 +6,7 @@ import type {EngineSession} from '../engine/session.ts';
 import type {GitCache} from '../git/git-cache.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
+import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
 import type {Pool} from './pool.ts';
 import type {StepRunner} from './step-runner.ts';
 import type {TeamCache} from './team-cache.ts';
@@ -22,6 +23,8 @@ export interface RunContext {
   readonly downloads: Pool;
   /** What is built from git. */
   readonly git: GitCache;
+  /** What updates are signed with: it stays in this process. Absent where nothing is signed. */
+  readonly signing?: SigningMaterial | undefined;
   /** Components whose repository may run with all privileges. */
   readonly privileged: ReadonlySet<string>;
   readonly baseImage: BaseImage;

@@ -163,6 +163,7 @@ function lockOf(
     architecture: session.engine.architecture,
     baseTools,
     pins: resolved.pins,
+    imagePins: resolved.imagePins,
     previous,
   });
 }

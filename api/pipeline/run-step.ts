@@ -1,10 +1,12 @@
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {packageList, type PinnedFolder, type Step} from '../components/step.ts';
+import {packageList, type Step} from '../components/step.ts';
 import {interrupted} from '../events/step-failure.ts';
 import {classifyError} from './classify-failure.ts';
 import {checkOut} from './check-out.ts';
+import {fetchImages} from './fetch-images.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
+import {makeOnClient} from './make-on-client.ts';
 import {publishWork} from './publish-work.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {matchOutputs} from './match-outputs.ts';
@@ -106,7 +108,23 @@ class StepRun {
       if (stored !== undefined) return stored;
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
-      if (this.#step.checkout !== undefined) return await this.#checkOut(this.#step.checkout, identity);
+      const {checkout, images, client} = this.#step;
+      if (checkout !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          checkOut(checkout, work, this.#context, this.#log),
+        );
+      }
+      if (images !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          fetchImages(images, work, this.#context, this.#log),
+        );
+      }
+      if (client !== undefined) {
+        const step = {...this.#step, client};
+        return await this.#withoutContainer(identity, (work) =>
+          makeOnClient(step, this.#inputs, work, this.#context, this.#log),
+        );
+      }
       const outcome = await runner.make(this.#job(identity), this.#context);
       if (outcome !== undefined) return outcome;
       await store.refresh();
@@ -132,12 +150,15 @@ class StepRun {
     return {ok: true, entry, outcome: 'hit'};
   }
 
-  /** Two runs may fetch the same at the same time; what they publish is the same. */
-  async #checkOut(folder: PinnedFolder, identity: StepIdentity): Promise<StepOutcome> {
+  /** Two runs may make the same here at the same time; what they publish is the same. */
+  async #withoutContainer(
+    identity: StepIdentity,
+    make: (work: WorkFolder) => Promise<void>,
+  ): Promise<StepOutcome> {
     const {store} = this.#context;
     const work = await this.#openWork(identity);
     try {
-      await checkOut(folder, work, this.#context, this.#log);
+      await make(work);
       return await publishWork(work, this.#job(identity), store);
     } finally {
       await store.discardWork(work).catch(() => undefined);

@@ -7,6 +7,7 @@ import {
   imageOption,
   jsonOption,
   targetOption,
+  variantOption,
   volumeOption,
 } from '../options.ts';
 
@@ -17,6 +18,7 @@ export const explainCommand = (context: CliContext) =>
     .addArgument(componentsArgument('what to explain (default: what configs.json lists, or everything)'))
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(imageOption())
     .addOption(jsonOption())

@@ -1,4 +1,4 @@
-import {Command} from '@commander-js/extra-typings';
+import {Command, Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {
   cacheFromOption,
@@ -9,6 +9,7 @@ import {
   imageOption,
   jsonOption,
   targetOption,
+  variantOption,
   volumeOption,
 } from '../options.ts';
 
@@ -19,25 +20,33 @@ export const planCommand = (context: CliContext) =>
     .addArgument(componentsArgument('what to plan for (default: what configs.json lists, or everything)'))
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(imageOption())
     .addOption(cacheFromOption())
     .addOption(cacheTrustOption())
     .addOption(jsonOption())
+    .addOption(new Option('--dot', 'print the graph for Graphviz').conflicts('json'))
     .addHelpText(
       'after',
       `
 Examples:
   $ hypriotkit plan --target ./out
+  $ hypriotkit plan --dot | dot -Tsvg >plan.svg
   $ hypriotkit plan rpi_sd_image --json | jq '.steps[] | select(.action == "run").step'
 `,
     )
-    .action(async (components, {json, ...flags}) => {
+    .action(async (components, {json, dot, ...flags}) => {
       const signal = context.interrupt.listen();
       const {plan} = await context.loadApi();
       const result = await plan({...given(flags), ...(components.length > 0 && {components}), signal});
       if (json) {
         context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+        return;
+      }
+      if (dot) {
+        const {renderDot} = await import('../results/render-dot.ts');
+        context.stdout.write(`${renderDot(result).join('\n')}\n`);
         return;
       }
       const {renderPlan} = await import('../results/render-plan.ts');

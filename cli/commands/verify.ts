@@ -9,6 +9,7 @@ import {
   jobsOption,
   jsonLinesOption,
   targetOption,
+  variantOption,
   verbosityOption,
   volumeOption,
 } from '../options.ts';
@@ -26,6 +27,7 @@ export const verifyCommand = (context: CliContext) =>
     .option('--keep', 'keep the private volume')
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(imageOption())
     .addOption(jobsOption())

@@ -65,6 +65,7 @@ export interface RunOptions {
   readonly epoch?: number;
   readonly mayRegisterBinfmt?: boolean;
   readonly signal?: AbortSignal;
+  readonly signing?: RunContext['signing'];
   /** Called with each event as it happens. */
   readonly onEvent?: (event: PipelineEvent) => void;
 }
@@ -182,6 +183,7 @@ async function runSteps(
       offline: false,
       buildImages: options.buildImages ?? fixtures,
       epoch: options.epoch ?? testEpoch,
+      signing: options.signing,
       mayRegisterBinfmt: options.mayRegisterBinfmt ?? true,
       emit,
       signal: options.signal ?? new AbortController().signal,

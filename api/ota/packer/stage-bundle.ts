@@ -3,13 +3,8 @@ import {mkdirSync, utimesSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {OutputFile} from '../../archive/output-file.ts';
 import type {BundlePlan} from './bundle-plan.ts';
+import type {StagedFile} from './ext4-medium.ts';
 import {DataWriter} from './write-data.ts';
-
-/** A file of a bundle as it must be found again. */
-export interface StagedFile {
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
 
 /** Lays a bundle out in a folder, each content once and checked; returns what is there, by path. */
 export async function stageBundle(

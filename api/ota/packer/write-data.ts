@@ -6,8 +6,8 @@ import {checkContent} from '../legacy/check-content.ts';
 import {OtaError} from '../ota-error.ts';
 import type {DataFile} from './packer-input.ts';
 
-/** Up to this size a read that blocks takes less time than one that does not. */
-const smallBytes = 64 * 1024;
+/** Up to this size reads block, without opening the file anew: that takes less time than to wait for other threads. */
+const smallBytes = 4 * 1024 * 1024;
 const mostOpenFiles = 8;
 
 /** Copies the files of `data/` to an output, and checks each on the way. Its memory does not depend on their sizes. */

@@ -6,13 +6,45 @@ import {readTarEntries, streamReader} from './tar-entries.ts';
 /** Extended attributes of the files in a folder, by path below it (`/` is the folder itself). */
 export type FolderXattrs = ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>;
 
+/** Walks as `getfattr -R -P` does, and prints one JSON list for each file that has attributes. */
+const pythonProgram = `
+import base64, errno, json, os
+def tell(path):
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return
+        raise
+    if names:
+        text = lambda value: base64.b64encode(value).decode()
+        pairs = [[text(os.fsencode(name)), text(os.getxattr(path, name, follow_symlinks=False))] for name in names]
+        print(json.dumps([text(path), pairs]))
+def fail(error):
+    raise error
+tell(b'.')
+for folder, folders, files in os.walk(b'.', onerror=fail):
+    for name in folders + files:
+        tell(os.path.join(folder, name))
+`;
+
 /**
- * Reads all extended attributes in a folder. Node.js cannot; `getfattr` can, and where it is not installed, the headers
- * that GNU tar makes tell the same, but it reads all files.
+ * Reads all extended attributes in a folder. Node.js cannot; `getfattr` or `python3` can, and where neither is installed,
+ * the headers that GNU tar makes tell the same, but it reads all files.
  * @throws {OtaError} TOOL_MISSING, ROOTFS_INVALID
  */
 export async function readXattrs(root: string, signal?: AbortSignal): Promise<FolderXattrs> {
-  return (await byGetfattr(root, signal)) ?? (await byTar(root, signal)) ?? noTool();
+  for (const read of [byGetfattr, byPython, byTar]) {
+    const found = await read(root, signal);
+    if (found) return found;
+  }
+  throw new OtaError(
+    'TOOL_MISSING',
+    'None of getfattr, python3 and tar is there to read extended attributes',
+    {
+      hint: 'Install one of them (apt-get install attr), or give the root file system as a tar archive.',
+    },
+  );
 }
 
 async function byGetfattr(root: string, signal?: AbortSignal): Promise<FolderXattrs | undefined> {
@@ -30,6 +62,19 @@ async function byGetfattr(root: string, signal?: AbortSignal): Promise<FolderXat
       const [name = '', value = ''] = line.split('=', 2);
       current?.set(unescapeOctal(name), Buffer.from(value.replace(/^0x/, ''), 'hex'));
     }
+  }
+  return (await program.ended) ? found : undefined;
+}
+
+async function byPython(root: string, signal?: AbortSignal): Promise<FolderXattrs | undefined> {
+  const program = run('python3', ['-I', '-c', pythonProgram], root, signal);
+  const found = new Map<string, Map<string, Uint8Array>>();
+  for await (const line of createInterface({input: program.child.stdout})) {
+    const [path, pairs] = JSON.parse(line) as [string, [name: string, value: string][]];
+    const xattrs = pairs.map(
+      ([name, value]) => [fromBase64(name).toString('utf8'), fromBase64(value)] as const,
+    );
+    found.set(rooted(fromBase64(path).toString('utf8')), new Map(xattrs));
   }
   return (await program.ended) ? found : undefined;
 }
@@ -61,12 +106,6 @@ async function byTar(root: string, signal?: AbortSignal): Promise<FolderXattrs |
   return (await program.ended) ? found : undefined;
 }
 
-function noTool(): never {
-  throw new OtaError('TOOL_MISSING', 'Neither getfattr nor tar is there to read extended attributes', {
-    hint: 'Install one of them (apt-get install attr), or give the root file system as a tar archive.',
-  });
-}
-
 /** Starts a program; `ended` is false if it is not installed. */
 function run(name: string, args: readonly string[], cwd: string, signal?: AbortSignal) {
   const child = spawn(name, args, {
@@ -89,6 +128,10 @@ function run(name: string, args: readonly string[], cwd: string, signal?: AbortS
   });
   ended.catch(() => undefined);
   return {child, ended};
+}
+
+function fromBase64(text: string): Buffer {
+  return Buffer.from(text, 'base64');
 }
 
 function unescapeOctal(text: string): string {

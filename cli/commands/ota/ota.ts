@@ -5,6 +5,7 @@ import {legacyDeployCommand} from './legacy-deploy.ts';
 import {legacyVerifyCommand} from './legacy-verify.ts';
 import {packingCommands} from './packing-commands.ts';
 import {readingCommands} from './reading-commands.ts';
+import {stickCommand} from './stick.ts';
 import {writingCommands} from './writing-commands.ts';
 
 /** `hypriotkit ota …`: makes, reads, checks and deploys OTA images. */
@@ -32,5 +33,6 @@ Examples:
   ota.addCommand(legacyVerifyCommand(context));
   ota.addCommand(legacyDeployCommand(context));
   for (const command of packingCommands(context)) ota.addCommand(command);
+  ota.addCommand(stickCommand(context));
   return ota;
 }

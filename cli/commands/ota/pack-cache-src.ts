@@ -1,13 +1,11 @@
 import {Command} from '@commander-js/extra-typings';
 import {sourceDateEpoch} from '../../../api/pipeline/source-date-epoch.ts';
 import {PipelineError} from '../../../api/errors.ts';
-import type {CacheTarget} from '../../../api/ota/packer/cache-target.ts';
-import {confirm} from '../../confirm.ts';
 import type {CliContext} from '../../context.ts';
 import {ExitCode} from '../../exit-code.ts';
-import {formatBytes} from '../../format.ts';
 import {collect} from '../../options.ts';
 import {collectImages} from './pack-options.ts';
+import {confirmOverwriting} from './confirm-overwriting.ts';
 import {printPacked} from './print-packed.ts';
 
 /** `hypriotkit ota pack-cache-src`: OTA images as an external cache for otaproxy. */
@@ -62,7 +60,7 @@ Examples:
         timestamp,
         force: forceWriteTo,
         signal,
-        ...(!forceWriteTo && {confirm: (target: CacheTarget) => ask(target, context)}),
+        ...(!forceWriteTo && {confirm: confirmOverwriting(context, '--force-write-to')}),
       });
       if (manifest !== undefined) printPacked(writeTo, manifest, context);
       else {
@@ -70,18 +68,3 @@ Examples:
         context.setExitCode(ExitCode.Failed);
       }
     });
-
-async function ask({path, kind, sizeBytes}: CacheTarget, context: CliContext): Promise<boolean> {
-  // A new file takes nothing away from anybody.
-  if (kind === 'file' && sizeBytes === undefined) return true;
-  if (!context.stdin.isTTY || !context.stderr.isTTY) {
-    throw new PipelineError(
-      'USAGE',
-      `everything on ${path} would be lost, and there is no terminal to ask on`,
-      {
-        hint: 'Add --force-write-to to go on without a question.',
-      },
-    );
-  }
-  return confirm(`everything on ${path} (${formatBytes(sizeBytes ?? 0)}) will be lost; go on?`, context);
-}

@@ -129,13 +129,49 @@ describe('ota pack-…', () => {
     expect(again.exitCode).toBe(0);
   });
 
-  it.each(['pack-cache-src', 'pack-offline-bundle', 'legacy-build', 'legacy-verify', 'legacy-deploy'])(
-    '%s has help with an example',
-    async (command) => {
-      const {stdout} = await run('ota', command, '--help');
-      expect(stdout).toContain(`$ hypriotkit ota ${command}`);
-    },
-  );
+  it('makes a stick and shows what a technician finds on it', async () => {
+    const {stdout, exitCode} = await run(
+      'ota',
+      'stick',
+      'stick.img',
+      '--offline-bundle',
+      `main:${sample}:v1`,
+    );
+    expect({lines: stdout.replace(/^\S+stick\.img/, 'stick.img').split('\n'), exitCode}).toEqual({
+      lines: [
+        'stick.img: ext4, label ota_cache_src, 50.0 MiB, read back and right',
+        '',
+        'on it              size  for       what',
+        'data/           165 KiB  otaproxy  237 files of one OTA image',
+        'manifest.json     220 B  otaproxy  one OTA image',
+        'meta/          29.6 KiB  otaproxy  6 files of one OTA image',
+        '',
+      ],
+      exitCode: 0,
+    });
+    const again = await run('ota', 'stick', 'stick.img', '--json', '--force', '--cache-src', sample);
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      label: 'ota_cache_src',
+      entries: [{path: 'data/'}, {}, {}],
+    });
+    expect(await run('ota', 'stick', 'other.img')).toMatchObject({stdout: '', exitCode: 2});
+    expect(await run('ota', 'stick', '/dev/null', '--cache-src', sample)).toMatchObject({
+      stdout: '',
+      exitCode: 2,
+    });
+  });
+
+  it.each([
+    'stick',
+    'pack-cache-src',
+    'pack-offline-bundle',
+    'legacy-build',
+    'legacy-verify',
+    'legacy-deploy',
+  ])('%s has help with an example', async (command) => {
+    const {stdout} = await run('ota', command, '--help');
+    expect(stdout).toContain(`$ hypriotkit ota ${command}`);
+  });
 
   it('verifies a legacy image and says who signed it', async () => {
     const {stdout} = await run('ota', 'legacy-verify', '--ca-dir', join(sample, '..'), sample);

@@ -30,7 +30,12 @@ describe('a matrix', () => {
       matrix: {'root_fs.hostname': ['reef', 'tide'], 'blank_image.device': ['rpi', 'odroid']},
     };
     const variants = check(file);
-    expect(variants.map(({variant}) => variant)).toEqual(['reef_rpi', 'reef_odroid', 'tide_rpi', 'tide_odroid']);
+    expect(variants.map(({variant}) => variant)).toEqual([
+      'reef_rpi',
+      'reef_odroid',
+      'tide_rpi',
+      'tide_odroid',
+    ]);
     expect(variants[3]?.configs).toEqual({
       root_fs: {hostname: 'tide', timezone: 'Europe/Berlin'},
       blank_image: {device: 'odroid'},
@@ -46,7 +51,12 @@ describe('a matrix', () => {
       include: [{'root_fs.hostname': 'lagoon', 'root_fs.timezone': 'Etc/UTC'}],
     };
     const variants = check({blank_image: {}, matrix});
-    expect(variants.map(({variant}) => variant)).toEqual(['reef_rpi', 'reef_odroid', 'tide_rpi', 'lagoon_Etc-UTC']);
+    expect(variants.map(({variant}) => variant)).toEqual([
+      'reef_rpi',
+      'reef_odroid',
+      'tide_rpi',
+      'lagoon_Etc-UTC',
+    ]);
   });
 
   it('tells lists and objects by their place', () => {
@@ -83,7 +93,10 @@ describe('a matrix', () => {
     const value = fc.oneof(fc.string(), fc.integer(), fc.array(fc.string()), fc.constant(null));
     fc.assert(
       fc.property(fc.array(value, {maxLength: 6}), (values) => {
-        const issues = issuesOf({matrix: {'root_fs.hostname': values, 'root_fs.version': ['1', '2']}, root_fs: {}});
+        const issues = issuesOf({
+          matrix: {'root_fs.hostname': values, 'root_fs.version': ['1', '2']},
+          root_fs: {},
+        });
         if (issues.length > 0) return;
         const names = check({
           matrix: {'root_fs.hostname': values, 'root_fs.version': ['1', '2']},
@@ -101,7 +114,9 @@ describe('a matrix', () => {
     await writeFile(file, JSON.stringify({rpi_sd_image: {}, matrix: {'root_fs.hostname': ['reef', 'tide']}}));
     expect((await loadVariants({file})).map(({variant}) => variant)).toEqual(['reef', 'tide']);
     expect((await loadConfigs({file}, 'tide')).components.root_fs.hostname).toBe('tide');
-    await expect(loadConfigs({file})).rejects.toMatchObject({issues: [{message: 'has a matrix: say which variant is meant'}]});
+    await expect(loadConfigs({file})).rejects.toMatchObject({
+      issues: [{message: 'has a matrix: say which variant is meant'}],
+    });
     await expect(loadConfigs({file}, 'x')).rejects.toMatchObject({issues: [{expected: 'one of reef, tide'}]});
   });
 });

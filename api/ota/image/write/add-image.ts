@@ -7,7 +7,7 @@ import {digestFromHex, hexOf, type Sha256Hex} from '../model/digest.ts';
 import {entryKind, PayloadAnnotations, type ImageIndex, type ReleaseKey} from '../model/image-index.ts';
 import {artifactTypes, mediaTypes} from '../model/media-types.ts';
 import {SysConfig} from '../model/sys-config.ts';
-import {compress, levels} from '../zstd/compress.ts';
+import {levels} from '../zstd/compress.ts';
 import {parseAnnotations, type AnnotationMap} from './annotation-file.ts';
 import {BlobStore} from './blob-store.ts';
 import type {KnownContent, StoredBlob} from './blob-tasks.ts';
@@ -57,17 +57,23 @@ export async function addImage(options: AddImageOptions): Promise<AddImageResult
   const image = await ImageFolder.open(options.image);
   await using rootfs = await openRootfs(options.rootfs, options);
   await using store = new BlobStore(image.blobsPath, options);
-  const result = await addPayload(image, store, rootfs, {...options, isDeferred: false});
+  const result = await addPayload(image, store, rootfs, options);
   store.commit();
   return result;
 }
 
-/** {@link addImage}; with `isDeferred` the contents of files are not stored yet, and `rootfs` must stay. */
+/**
+ * {@link addImage}; with `onDeferred` the contents of files are not stored yet, and `rootfs` must stay. It is told their rows
+ * while the tables are still to be written.
+ */
 export async function addPayload(
   image: ImageFolder,
   store: BlobStore,
   rootfs: Rootfs,
-  options: Omit<AddImageOptions, 'image' | 'rootfs'> & {readonly isDeferred: boolean},
+  options: Omit<AddImageOptions, 'image' | 'rootfs'> & {
+    readonly onDeferred?: ((rows: ResourceRows) => void) | undefined;
+    readonly skipCompression?: boolean | undefined;
+  },
 ): Promise<AddImageResult> {
   const index = await image.readIndex();
   requireNotFinalized(index);
@@ -75,14 +81,20 @@ export async function addPayload(
   const sysConfigs = await Promise.all(options.ecus.map(({sysConfigFile}) => readSysConfig(sysConfigFile)));
   const payload = describePayload(options.annotations, options.releaseKey, rootfs);
   requireUnique(index, options.ecus, payload.releaseKey);
-  const resourceOf = await hashRootfs(rootfs, store, options);
+  const resourceOf = await hashRootfs(rootfs, store, {
+    ...options,
+    isPressing: options.onDeferred !== undefined && options.skipCompression !== true,
+  });
   const {content, counts} = fileTableContent(rootfs.entries, resourceOf);
   const rows = await readResourceRows(image, index);
   const contents = newContents(rootfs, resourceOf, rows);
-  if (options.isDeferred) for (const known of contents) store.defer(known);
-  else await storeContents(contents, store, options);
-
-  const table = store.storeBytes(compress(await writeTable(content, options.tmpDir), levels.metadata));
+  if (options.onDeferred) {
+    for (const known of contents) store.defer(known);
+    options.onDeferred(rows);
+  } else {
+    await storeContents(contents, store, options);
+  }
+  const table = await store.storeCompressed(await writeTable(content, options.tmpDir), levels.metadata);
   const fileTable = describe(table, mediaTypes.fileTableZstd);
   const manifests = options.ecus.map(({ecuId}, position) => {
     const sysConfig = sysConfigs[position];

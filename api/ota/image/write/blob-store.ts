@@ -6,13 +6,17 @@ import {LocalRunner} from '../../local-runner.ts';
 import {readContent, wholeFile, type FileContent} from '../../rootfs/file-content.ts';
 import {WorkerPool, type TaskRunner} from '../../worker-pool.ts';
 import type {Sha256Hex} from '../model/digest.ts';
+import type {Level} from '../zstd/compress.ts';
 import {compressLarge} from '../zstd/compress-large.ts';
 import {
+  asBuffer,
   changed,
   doBlobTask,
+  isPacked,
   keep,
   storeBytes,
   temporaryPath,
+  withFile,
   writeFully,
   type BlobResults,
   type BlobTask,
@@ -43,6 +47,8 @@ export class BlobStore implements AsyncDisposable {
   readonly #created = new Set<Sha256Hex>();
   readonly #temporary = new Set<string>();
   readonly #deferred = new Map<Sha256Hex, FileContent>();
+  /** What `compress` will be asked for. */
+  readonly #pressed = new Map<Sha256Hex, StoredBlob | undefined>();
   #runner: TaskRunner<BlobTask, AnyResult> | undefined;
   #isWide = false;
 
@@ -58,6 +64,10 @@ export class BlobStore implements AsyncDisposable {
 
   storeBytes(bytes: Uint8Array): StoredBlob {
     return this.#remember(storeBytes(this.blobs, bytes));
+  }
+
+  async storeCompressed(bytes: Uint8Array, level: Level): Promise<StoredBlob> {
+    return this.#remember(await this.#run({kind: 'compress-bytes', blobs: this.blobs, bytes, level}));
   }
 
   defer({content, hex}: KnownContent): void {
@@ -92,10 +102,18 @@ export class BlobStore implements AsyncDisposable {
     return slices.map((slice) => this.#remember(slice));
   }
 
-  /** Stores the content compressed; undefined if that does not make it much smaller. */
+  /** As `hash` and `compress` in one: content that occurs once is then read once. */
+  async press(contents: readonly FileContent[]): Promise<readonly Sha256Hex[]> {
+    const results = await this.#run({kind: 'press', blobs: this.blobs, contents});
+    for (const {hex, blob} of results) this.#pressed.set(hex, blob && this.#remember(blob));
+    return results.map(({hex}) => hex);
+  }
+
+  /** Stores the content compressed; undefined if it is so already, or that does not make it much smaller. */
   async compress(known: KnownContent, isLarge: boolean): Promise<StoredBlob | undefined> {
+    if (this.#pressed.has(known.hex)) return this.#pressed.get(known.hex);
     if (isLarge) return this.#compressLarge(known);
-    const blob = await this.#run({kind: 'compress', blobs: this.blobs, known, level: 9});
+    const blob = await this.#run({kind: 'compress', blobs: this.blobs, known});
     return blob && this.#remember(blob);
   }
 
@@ -123,6 +141,7 @@ export class BlobStore implements AsyncDisposable {
 
   async #compressLarge(known: KnownContent): Promise<StoredBlob | undefined> {
     const {content} = known;
+    if (withFile(content, (file) => isPacked(readContent(content, file, 0, 4)))) return undefined;
     const temporary = temporaryPath(this.blobs);
     this.#temporary.add(temporary);
     const input = openSync(content.file, 'r');
@@ -136,8 +155,7 @@ export class BlobStore implements AsyncDisposable {
           read: (offset, length) => readContent(content, input, offset, length),
           compressChunk: async (offset, length) => {
             const {windowByte, blocks} = await this.#run({kind: 'chunk', content, offset, length});
-            // A message between threads turns a Buffer into a Uint8Array.
-            return {windowByte, blocks: Buffer.from(blocks.buffer, blocks.byteOffset, blocks.byteLength)};
+            return {windowByte, blocks: asBuffer(blocks)};
           },
         },
         this.#width(),
@@ -169,12 +187,13 @@ export class BlobStore implements AsyncDisposable {
   }
 
   async #run<K extends BlobTask['kind']>(task: BlobTask & {readonly kind: K}): Promise<BlobResults[K]> {
-    this.#options.signal?.throwIfAborted();
+    const {signal} = this.#options;
+    signal?.throwIfAborted();
     const threads = this.#width();
     this.#runner ??=
       threads > 0
-        ? new WorkerPool<BlobTask, AnyResult>(workerScript, {threads, workerData: undefined})
-        : new LocalRunner((one: BlobTask) => doBlobTask(one));
+        ? new WorkerPool<BlobTask, AnyResult>(workerScript, {threads, workerData: undefined, signal})
+        : new LocalRunner((one: BlobTask) => doBlobTask(one), signal);
     return (await this.#runner.run(task)) as BlobResults[K];
   }
 }

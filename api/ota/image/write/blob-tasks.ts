@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {OtaError} from '../../ota-error.ts';
 import {readContent, type FileContent} from '../../rootfs/file-content.ts';
 import {sha256Hex, type Sha256Hex} from '../model/digest.ts';
-import {chunkBytes, compress, compressChunk, levels, type Level} from '../zstd/compress.ts';
+import {compress, compressChunk, levels, maxChunkBytes, type Level} from '../zstd/compress.ts';
 import {limits} from './limits.ts';
 
 /** A blob, and whether it is new in the image. */
@@ -23,8 +23,15 @@ export interface KnownContent {
 /** Work on blobs that threads do; plain data. `blobs` is the folder of the blobs. */
 export type BlobTask =
   | {readonly kind: 'hash'; readonly contents: readonly FileContent[]}
+  | {readonly kind: 'press'; readonly blobs: string; readonly contents: readonly FileContent[]}
   | {readonly kind: 'store'; readonly blobs: string; readonly known: KnownContent}
-  | {readonly kind: 'compress'; readonly blobs: string; readonly known: KnownContent; readonly level: Level}
+  | {readonly kind: 'compress'; readonly blobs: string; readonly known: KnownContent}
+  | {
+      readonly kind: 'compress-bytes';
+      readonly blobs: string;
+      readonly bytes: Uint8Array;
+      readonly level: Level;
+    }
   | {readonly kind: 'chunk'; readonly content: FileContent; readonly offset: number; readonly length: number}
   | {readonly kind: 'bundle'; readonly blobs: string; readonly members: readonly KnownContent[]}
   | {readonly kind: 'slice'; readonly blobs: string; readonly known: KnownContent};
@@ -32,9 +39,12 @@ export type BlobTask =
 /** What a task gives. */
 export interface BlobResults {
   readonly hash: readonly Sha256Hex[];
+  /** The digest of each content, and its compressed form as below. */
+  readonly press: readonly {readonly hex: Sha256Hex; readonly blob: StoredBlob | undefined}[];
   readonly store: StoredBlob;
-  /** Undefined if compression does not make it so much smaller. */
+  /** Undefined if it is compressed already, or compression does not make it so much smaller. */
   readonly compress: StoredBlob | undefined;
+  readonly 'compress-bytes': StoredBlob;
   readonly chunk: {readonly windowByte: number; readonly blocks: Uint8Array};
   readonly bundle: {readonly hex: Sha256Hex; readonly size: number; readonly compressed: StoredBlob};
   readonly slice: readonly StoredBlob[];
@@ -46,7 +56,7 @@ let sharedRoom: Buffer | undefined;
 
 /** Memory of this thread for what a task reads; tasks run one after the other, and none keeps it. */
 function room(): Buffer {
-  return (sharedRoom ??= Buffer.allocUnsafe(chunkBytes));
+  return (sharedRoom ??= Buffer.allocUnsafe(maxChunkBytes));
 }
 
 /** Does a task, with blocking calls: in a thread of its own, or for little. */
@@ -54,25 +64,41 @@ export function doBlobTask(task: BlobTask): BlobResults[BlobTask['kind']] {
   switch (task.kind) {
     case 'hash':
       return task.contents.map(hashOf);
+    case 'press':
+      return task.contents.map((content) => {
+        const bytes = readWhole(content, room());
+        return {hex: sha256Hex(bytes), blob: storeSmaller(task.blobs, bytes)};
+      });
     case 'store':
       return storeContent(task.blobs, task.known);
-    case 'compress': {
-      const {content} = task.known;
-      const small = compress(readKnown(task.known, room()), task.level);
-      return content.sizeBytes / small.length >= limits.minRatio ? storeBytes(task.blobs, small) : undefined;
-    }
+    case 'compress':
+      return storeSmaller(task.blobs, readKnown(task.known, room()));
+    case 'compress-bytes':
+      return storeBytes(task.blobs, compress(asBuffer(task.bytes), task.level));
     case 'chunk':
       return withFile(task.content, (file) =>
         compressChunk(readContent(task.content, file, task.offset, task.length, room())),
       );
     case 'bundle': {
-      const bundle = Buffer.concat(task.members.map((member) => readKnown(member)));
+      const bundle = readBundle(task.members);
       const compressed = storeBytes(task.blobs, compress(bundle, levels.metadata));
       return {hex: sha256Hex(bundle), size: bundle.length, compressed};
     }
     case 'slice':
       return storeSlices(task.blobs, task.known);
   }
+}
+
+/** Stores the compressed form, if it is so much smaller. */
+function storeSmaller(blobs: string, bytes: Buffer): StoredBlob | undefined {
+  if (isPacked(bytes)) return undefined;
+  const small = compress(bytes, levels.file);
+  return bytes.length / small.length >= limits.minRatio ? storeBytes(blobs, small) : undefined;
+}
+
+/** zstd or gzip already, by how it starts. */
+export function isPacked(head: Buffer): boolean {
+  return head.readUInt32LE(0) === 0xfd2fb528 || head.readUInt16BE(0) === 0x1f8b;
 }
 
 /** Stores bytes as a blob, unless it is there already. */
@@ -83,8 +109,9 @@ export function storeBytes(blobs: string, bytes: Uint8Array): StoredBlob {
   try {
     writeFileSync(temporary, bytes, {mode: 0o644});
     renameSync(temporary, join(blobs, hex));
-  } finally {
+  } catch (error) {
     rmSync(temporary, {force: true});
+    throw error;
   }
   return {hex, size: bytes.length, isNew: true};
 }
@@ -157,11 +184,22 @@ export function keep(blobs: string, temporary: string, hex: Sha256Hex, size: num
   return {hex, size, isNew};
 }
 
+function readBundle(members: readonly KnownContent[]): Buffer {
+  const bundle = Buffer.allocUnsafe(members.reduce((sum, {content}) => sum + content.sizeBytes, 0));
+  let at = 0;
+  for (const member of members) at += readKnown(member, bundle.subarray(at)).length;
+  return bundle;
+}
+
 /** All of the content, which must be what it was. */
 function readKnown({content, hex}: KnownContent, into?: Buffer): Buffer {
-  const bytes = withFile(content, (file) => readContent(content, file, 0, content.sizeBytes, into));
+  const bytes = readWhole(content, into);
   if (sha256Hex(bytes) !== hex) throw changed(content);
   return bytes;
+}
+
+function readWhole(content: FileContent, into?: Buffer): Buffer {
+  return withFile(content, (file) => readContent(content, file, 0, content.sizeBytes, into));
 }
 
 function hashOf(content: FileContent): Sha256Hex {
@@ -181,6 +219,11 @@ export function withFile<T>(content: FileContent, use: (file: number) => T): T {
   } finally {
     closeSync(file);
   }
+}
+
+/** A message between threads turns a Buffer into a Uint8Array. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 export function writeFully(file: number, bytes: Uint8Array): void {

@@ -1,11 +1,9 @@
-import {closeSync, openSync} from 'node:fs';
 import type {Sha256Hex} from '../model/digest.ts';
 import {maxInlineSize} from '../model/file-table.ts';
 import type {ResourceRow} from '../model/resource-table.ts';
-import {readContent} from '../../rootfs/file-content.ts';
 import {chunkBytes} from '../zstd/compress.ts';
 import type {BlobStore} from './blob-store.ts';
-import type {BlobResults, KnownContent, StoredBlob} from './blob-tasks.ts';
+import type {BlobResults, StoredBlob} from './blob-tasks.ts';
 import {limits} from './limits.ts';
 import type {ResourceRows} from './resource-rows.ts';
 
@@ -84,8 +82,7 @@ export async function compressResources(
   const large = wanted.filter(({size}) => size > chunkBytes);
   const small = wanted.filter(({size}) => size <= chunkBytes);
   const compress = async (row: ResourceRow, isLarge: boolean): Promise<Compressed | undefined> => {
-    const known = store.contentOf(row.digest, row.size);
-    const blob = isPacked(known) ? undefined : await store.compress(known, isLarge);
+    const blob = await store.compress(store.contentOf(row.digest, row.size), isLarge);
     advance(row.size);
     return blob && {row, blob};
   };
@@ -93,17 +90,6 @@ export async function compressResources(
   for (const row of large) largeOnes.push(await compress(row, true));
   const all = [...largeOnes, ...(await Promise.all(small.map((row) => compress(row, false))))];
   return all.filter((one) => one !== undefined);
-}
-
-/** zstd or gzip already. */
-function isPacked({content}: KnownContent): boolean {
-  const file = openSync(content.file, 'r');
-  try {
-    const head = readContent(content, file, 0, 4);
-    return head.readUInt32LE(0) === 0xfd2fb528 || head.readUInt16BE(0) === 0x1f8b;
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** Notes compressed files in the table, in the order of their ids. Gives what is no blob any more. */

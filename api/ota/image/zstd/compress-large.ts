@@ -1,6 +1,6 @@
-import {chunkBytes} from './compress.ts';
+import {chunkBytes, maxChunkBytes} from './compress.ts';
 import {frameHeader, maxBlockBytes, openEnd, rawBlock} from './frame-parts.ts';
-import {findJoint} from './joint.ts';
+import {findJoint, type Joint} from './joint.ts';
 
 /** How far back a joint looks. */
 const historyBytes = 8;
@@ -67,33 +67,40 @@ type Part =
   | {readonly kind: 'chunk'; readonly offset: number; readonly length: number; readonly isLast: boolean}
   | {readonly kind: 'blocks'; readonly blocks: Buffer; readonly isLast: boolean};
 
-/** Chunks with joints between them. Where no joint is found, content is stored as it is until there is one. */
+/**
+ * Chunks with joints between them. Where no joint is found, a chunk becomes longer; and from {@link maxChunkBytes} on,
+ * content is stored as it is until there is one.
+ */
 function* planParts(content: LargeContent): Generator<Part> {
   const {sizeBytes} = content;
-  let offset = 0;
-  for (;;) {
-    const length = Math.min(chunkBytes, sizeBytes - offset);
-    const isLast = offset + length === sizeBytes;
-    yield {kind: 'chunk', offset, length, isLast};
-    offset += length;
-    if (isLast) return;
-    for (;;) {
-      const window = content.read(
-        offset - historyBytes,
-        Math.min(historyBytes + maxBlockBytes, sizeBytes - offset + historyBytes),
-      );
-      const joint = findJoint(window, historyBytes);
-      // A joint that ends the content would leave no chunk to mark as the last.
-      if (joint && offset + joint.length < sizeBytes) {
-        yield {kind: 'blocks', blocks: joint.blocks, isLast: false};
-        offset += joint.length;
-        break;
-      }
+  const windowAt = (offset: number) =>
+    content.read(
+      offset - historyBytes,
+      Math.min(historyBytes + maxBlockBytes, sizeBytes - offset + historyBytes),
+    );
+  const jointIn = (window: Buffer, offset: number) => {
+    const joint = findJoint(window, historyBytes);
+    // A joint that ends the content would leave no chunk to mark as the last.
+    return joint && offset + joint.length < sizeBytes ? joint : undefined;
+  };
+  for (let start = 0; ;) {
+    let end = Math.min(start + chunkBytes, sizeBytes);
+    let joint: Joint | undefined;
+    while (end < sizeBytes && !(joint = jointIn(windowAt(end), end)) && end - start < maxChunkBytes)
+      end = Math.min(end + maxBlockBytes, start + maxChunkBytes, sizeBytes);
+    yield {kind: 'chunk', offset: start, length: end - start, isLast: end === sizeBytes};
+    if (end === sizeBytes) return;
+    while (!joint) {
+      const window = windowAt(end);
+      joint = jointIn(window, end);
+      if (joint) break;
       const raw = window.subarray(historyBytes);
-      const isEnd = offset + raw.length === sizeBytes;
+      const isEnd = end + raw.length === sizeBytes;
       yield {kind: 'blocks', blocks: rawBlock(raw, isEnd), isLast: isEnd};
       if (isEnd) return;
-      offset += raw.length;
+      end += raw.length;
     }
+    yield {kind: 'blocks', blocks: joint.blocks, isLast: false};
+    start = end + joint.length;
   }
 }

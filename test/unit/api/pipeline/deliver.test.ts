@@ -2,8 +2,9 @@ import {spawn, spawnSync} from 'node:child_process';
 import {chmod, mkdir, readdir, readFile, stat, truncate, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {beforeEach, describe, expect, it, onTestFinished, vi} from 'vitest';
+import {sha256File} from '../../../../api/archive/sha256-file.ts';
 import type {PipelineEvent} from '../../../../api/events/event.ts';
-import {deliver, hasContent, prepareTarget, sha256File} from '../../../../api/pipeline/deliver.ts';
+import {deliver, hasContent, prepareTarget} from '../../../../api/pipeline/deliver.ts';
 import {print, sha256, StoreRig} from '../../volumes/store-rig.ts';
 import {makeTempFolder} from '../temp-folder.ts';
 

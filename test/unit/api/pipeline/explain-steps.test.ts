@@ -71,7 +71,10 @@ describe('explain', () => {
     const old = await built(withSetting(packages, 'nano'));
     const oldRoot = await built(withSetting(rootFs, 'black-pearl'), [old]);
     const steps = await explainSteps([packages, rootFs], storeOf(old, oldRoot), base);
-    expect(steps[1]?.reasons).toEqual(['needs root_fs.packages, which has to run first']);
+    expect(steps[1]?.reasons).toEqual([
+      'root_fs.hostname "black-pearl" → "reef"',
+      'needs root_fs.packages, which has to run first',
+    ]);
     expect(steps[1]?.inputs.filter(({changed}) => changed).map(({name}) => name)).toEqual([
       'root_fs.hostname',
     ]);

@@ -66,7 +66,7 @@ describe('a cache source', () => {
     await expect(write(at('mine.img'), {force: true})).rejects.toMatchObject({
       code: 'DEVICE_UNUSABLE',
       message: expect.stringMatching(
-        /has 1 MiB; the images need about \d+ MiB: nothing was written/,
+        /has 1 MiB and about \d+ MiB are needed, \d+ MiB more: nothing was written/,
       ) as string,
     });
     expect(readFileSync(at('mine.img')).subarray(0, 4).toString()).toBe('mine');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import {setTimeout} from 'node:timers/promises';
 import {describe, expect, it} from 'vitest';
 import {compressLarge} from '../../../../../api/ota/image/zstd/compress-large.ts';
-import {chunkBytes, compress, compressChunk} from '../../../../../api/ota/image/zstd/compress.ts';
+import {chunkBytes, compress, compressChunk, levels} from '../../../../../api/ota/image/zstd/compress.ts';
 import {FrameScanner} from '../../../../../api/ota/image/zstd/frame-scanner.ts';
 import {findJoint} from '../../../../../api/ota/image/zstd/joint.ts';
 
@@ -52,7 +52,7 @@ describe('compress', () => {
       fc.property(
         fc.uint8Array({minLength: 1, maxLength: 5000}),
         fc.nat(70),
-        fc.constantFrom(9, 16),
+        fc.constantFrom(levels.file, levels.metadata),
         (bytes, times, level) => {
           const content = Buffer.concat(Array.from({length: times + 1}, () => bytes));
           const frame = compress(content, level);
@@ -66,7 +66,7 @@ describe('compress', () => {
 
   it('does not let a file refer to the size hint, even one that has its bytes', () => {
     const content = Buffer.alloc(20_000, Buffer.of(0xc1, 0xf7));
-    expect(decoder.decodeSync(compress(content, 9)).equals(content)).toBe(true);
+    expect(decoder.decodeSync(compress(content, levels.file)).equals(content)).toBe(true);
   });
 });
 
@@ -75,7 +75,8 @@ describe('compressLarge', () => {
     ['zeros', Buffer.alloc(2 * chunkBytes + 5)],
     ['a period of 8', Buffer.alloc(2 * chunkBytes + 4097, Buffer.from('abcdefgh'))],
     ['text of few letters', noise(2 * chunkBytes + 100_000, 4)],
-    ['noise, in which no joint is found', noise(chunkBytes + 700_000, 256)],
+    ['noise, in which no joint is found', noise(2 * chunkBytes + 700_000, 256)],
+    ['noise with text behind', Buffer.concat([noise(chunkBytes + 300_000, 256), noise(chunkBytes, 3)])],
     ['exactly two chunks', noise(2 * chunkBytes, 16)],
     ['a few bytes more than a chunk', noise(chunkBytes + 3, 2)],
   ];

@@ -1,11 +1,13 @@
 import {readFile, stat} from 'node:fs/promises';
 import {basename, resolve} from 'node:path';
+import {refuseExisting} from '../../archive/publish-file.ts';
+import {DamagedError} from '../../disk/file-system.ts';
 import {PipelineError} from '../../errors.ts';
 import {findDisk, listDevices} from '../../flash/list-devices.ts';
-import {runProgram} from '../../flash/run-program.ts';
+import {runProgram} from '../../run-program.ts';
 
-/** What a cache source is written to: a disk, a partition, or a file that stands for one. */
-export interface CacheTarget {
+/** What a medium is made on: a disk, a partition, or a file that stands for one. */
+export interface MediumTarget {
   readonly path: string;
   readonly kind: 'device' | 'file';
   /** Undefined for a file that does not exist yet. */
@@ -20,7 +22,7 @@ export interface CacheTarget {
  *
  * @throws PipelineError `DEVICE_UNUSABLE`
  */
-export async function findCacheTarget(path: string): Promise<CacheTarget> {
+export async function findMediumTarget(path: string): Promise<MediumTarget> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined && !resolve(path).startsWith('/dev/')) {
     return {path: resolve(path), kind: 'file', sizeBytes: undefined, mountPoints: []};
@@ -43,8 +45,48 @@ export async function findCacheTarget(path: string): Promise<CacheTarget> {
   return {path: real, kind: 'device', sizeBytes: await sizeOf(real), mountPoints: await mountPointsOf(real)};
 }
 
+/**
+ * Refuses a target that needs force and has none.
+ *
+ * @throws PipelineError `DEVICE_UNUSABLE` for what is mounted, `OUTPUT_EXISTS` for a file that is there
+ */
+export async function requireForce(
+  {path, kind, mountPoints}: MediumTarget,
+  {force, option}: {readonly force: boolean | undefined; readonly option: string},
+): Promise<void> {
+  if (mountPoints.length > 0 && !force) {
+    throw unusable(
+      `${path} is mounted at ${mountPoints.join(', ')}: nothing is written to it`,
+      `Unmount it first, or add ${option}.`,
+    );
+  }
+  if (kind === 'file') await refuseExisting(path, {force});
+}
+
+/**
+ * What a failure while a target is written or read back means to the user; errors that say it already stay as they are.
+ */
+export async function explainFailure({path, kind}: MediumTarget, error: unknown): Promise<unknown> {
+  if (error instanceof PipelineError && error.code !== 'FLASH_FAILED') return error;
+  const isGone =
+    kind === 'device' && !(await listDevices().catch(() => [])).some((one) => path.startsWith(one.path));
+  if (isGone) {
+    return new PipelineError('FLASH_FAILED', `${path} has vanished while it was written`, {
+      hint: 'Plug it in again, and run the same command again: what is on it now cannot be used.',
+      cause: error,
+    });
+  }
+  const {code, message, syscall} = error as NodeJS.ErrnoException;
+  const isOfDevice = error instanceof DamagedError || (code !== undefined && syscall !== undefined);
+  if (!isOfDevice) return error;
+  return new PipelineError('FLASH_FAILED', `${path} cannot be written or read back: ${message}`, {
+    hint: `${path} is incomplete. Use another medium if it happens again.`,
+    cause: error,
+  });
+}
+
 /** @throws PipelineError `DEVICE_UNUSABLE` when something has files open there. */
-export async function unmountAll({path, mountPoints}: CacheTarget): Promise<void> {
+export async function unmountAll({path, mountPoints}: MediumTarget): Promise<void> {
   for (const mountPoint of mountPoints) {
     const {status, stderr} = await runProgram('umount', ['--', mountPoint]);
     if (status !== 0) {
