@@ -25,6 +25,9 @@ export const packageVolumeOption = () =>
 export const imageOption = () =>
   new Option('-i, --image <name>', 'image to use as base image, pulled when absent, instead of making one');
 
+export const variantOption = () =>
+  new Option('--variant <name>', 'of a configuration with a matrix: this variant only');
+
 export const cacheFromOption = () =>
   new Option(
     '--cache-from <ref>',
@@ -65,6 +68,7 @@ export const projectCommand = (name: string, description: string, components: st
     .addArgument(componentsArgument(components))
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(imageOption());
 

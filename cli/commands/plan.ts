@@ -1,3 +1,4 @@
+import {Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {cacheFromOption, cacheTrustOption, given, jsonOption, projectCommand} from '../options.ts';
 
@@ -11,20 +12,27 @@ export const planCommand = (context: CliContext) =>
     .addOption(cacheFromOption())
     .addOption(cacheTrustOption())
     .addOption(jsonOption())
+    .addOption(new Option('--dot', 'print the graph for Graphviz').conflicts('json'))
     .addHelpText(
       'after',
       `
 Examples:
   $ hypriotkit plan --target ./out
+  $ hypriotkit plan --dot | dot -Tsvg >plan.svg
   $ hypriotkit plan rpi_sd_image --json | jq '.steps[] | select(.action == "run").step'
 `,
     )
-    .action(async (components, {json, ...flags}) => {
+    .action(async (components, {json, dot, ...flags}) => {
       const signal = context.interrupt.listen();
       const {plan} = await context.loadApi();
       const result = await plan({...given(flags), ...(components.length > 0 && {components}), signal});
       if (json) {
         context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+        return;
+      }
+      if (dot) {
+        const {renderDot} = await import('../results/render-dot.ts');
+        context.stdout.write(`${renderDot(result).join('\n')}\n`);
         return;
       }
       const {renderPlan} = await import('../results/render-plan.ts');
