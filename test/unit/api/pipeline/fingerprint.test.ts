@@ -335,18 +335,14 @@ describe('explainDifference', () => {
   });
 
   it('shows of two long lists what only one of them has', () => {
+    const common = Array.from({length: 20}, (_, index) => `package-${index}`);
     const list = (...names: string[]) => ({
-      settings: {
-        PACKAGES: {
-          field: 'root_fs.packages',
-          value: [...'abcdefghijklmnopqrstuvwxyz', ...names].join('-package '),
-        },
-      },
+      settings: {PACKAGES: {field: 'root_fs.packages', value: [...common, ...names].join(' ')}},
     });
     const reasons = explainDifference({...base, ...list('z', 'less')}, {...base, ...list('z', 'more')});
     expect(reasons).toEqual(['root_fs.packages "… less …" → "… more …"']);
     expect(explainDifference({...base, ...list()}, {...base, ...list('more')})).toEqual([
-      'root_fs.packages "… z …" → "… z-package more …"',
+      'root_fs.packages "…" → "… more …"',
     ]);
   });
 
