@@ -33,6 +33,8 @@ export interface ContentFigures {
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const MiB = 1024 ** 2;
+/** One of them is larger than what 31 bits can count. */
+const contentMebibytes = [2560, 1024, 512];
 const env = {
   ...process.env,
   PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
@@ -51,7 +53,8 @@ export async function benchContent(options: {readonly log: (line: string) => voi
     options.log('making a base image and 4 GiB of content');
     makeBase(folder);
     mkdirSync(join(folder, 'content'));
-    for (let index = 0; index < 4; index++) writeRandom(join(folder, 'content', `zim${index}`), 1024);
+    for (const [index, mebibytes] of contentMebibytes.entries())
+      writeRandom(join(folder, 'content', `zim${index}`), mebibytes);
     execFileSync('sync');
     options.log('cp');
     const cp = seconds(() => {
@@ -60,8 +63,8 @@ export async function benchContent(options: {readonly log: (line: string) => voi
     });
     rmSync(join(folder, 'copy'), {recursive: true});
     options.log('4 GiB');
-    const files = [0, 1, 2, 3]
-      .map((index) => `- {url: ./content/zim${index}, to: /data/zim${index}}`)
+    const files = contentMebibytes
+      .map((_, index) => `- {url: ./content/zim${index}, to: /data/zim${index}}`)
       .join('\n');
     const large = await create(folder, `base: ./base.img\nfiles:\n${files}\n`);
     rmSync(join(folder, 'content'), {recursive: true});
