@@ -14,7 +14,8 @@ import {untilInterrupted} from './until-interrupted.ts';
  *        npm run bench -- media [--json]
  *        npm run bench -- content [--json]              needs 20 GB in BENCH_FOLDER or the temporary folder
  *        npm run bench -- download [--json]      needs curl
- *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
+ *        npm run bench -- flash [TARGET] [--rate=MB/S] [--json]      the image in TARGET (default: out), to a loop device,
+ *                                                                    which is as slow as a card with --rate; needs root
  *        npm run bench -- ota <root file system> [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
@@ -27,7 +28,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
     changes: () => benchChanges({log, signal}),
     rootfs: () => benchRootFs({log, signal}),
-    flash: () => benchFlash({target: argument ?? 'out', log}),
+    flash: () => benchFlash({target: argument ?? 'out', rate: numberAfter(args, '--rate='), log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
     content: () => benchContent({log}),
@@ -43,6 +44,11 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   }
   const figures = await run();
   process.stdout.write(`${JSON.stringify(figures, undefined, json ? undefined : 2)}\n`);
+}
+
+function numberAfter(args: readonly string[], option: string): number | undefined {
+  const text = args.find((one) => one.startsWith(option))?.slice(option.length);
+  return text === undefined ? undefined : Number(text);
 }
 
 await untilInterrupted((signal) => main(process.argv.slice(2), signal));
