@@ -76,7 +76,7 @@ test('makes an image of the size that is asked for, or of the smallest with shri
     ['large', false, 64_000_000],
     ['small', true, 27_262_976],
   ] as const) {
-    await writeFile(config, `base: ./base.img\noutput: {size: 64MB, shrink: ${shrink}}\n`);
+    await writeFile(config, `base: ./base.img\noutput: {size: 64MB, shrink: ${String(shrink)}}\n`);
     await createContentImage({config, output: join(folder, name), sourceDateEpoch: now});
     const {sizeBytes, complaints, partitions} = await readImage(join(folder, name));
     expect([sizeBytes, complaints]).toEqual([size, '']);
