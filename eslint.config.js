@@ -99,4 +99,21 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['api/content/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {group: ['**/cli/**', 'chalk', 'log-update', 'commander'], message: 'Only cli/ prints.'},
+            {
+              group: ['**/engine/**', '**/docker/**', 'dockerode', '**/components/**', '**/volumes/**'],
+              message: 'Content images need no engine.',
+            },
+          ],
+        },
+      ],
+    },
+  },
 );

@@ -1,6 +1,7 @@
 import {benchBuild} from './build.ts';
 import {benchChanges} from './changes.ts';
 import {benchDownload} from './download.ts';
+import {benchContent} from './content.ts';
 import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
@@ -12,6 +13,7 @@ import {untilInterrupted} from './until-interrupted.ts';
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
  *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
  *        npm run bench -- media [--json]
+ *        npm run bench -- content [--json]              needs 20 GB in BENCH_FOLDER or the temporary folder
  *        npm run bench -- download [--json]      needs curl
  *        npm run bench -- flash [TARGET] [--rate=MB/S] [--json]      the image in TARGET (default: out), to a loop device,
  *                                                                    which is as slow as a card with --rate; needs root
@@ -32,6 +34,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
     swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
+    content: () => benchContent({log}),
     download: () => benchDownload({log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),

@@ -226,5 +226,4 @@ async function writeOffspot(image: string, {offspot, now, base}: Assembly): Prom
   }
   await using file = await RandomFile.open(image);
   for (const {offset, bytes} of disk.patches) await file.write(offset, bytes);
-  await file.sync();
 }

@@ -25,7 +25,7 @@ export interface ExportedImage {
   readonly tarBytes: number;
   /** Of what is in it. */
   readonly unpackedBytes: number;
-  open(): AsyncIterable<Uint8Array>;
+  readonly open: () => AsyncIterable<Uint8Array>;
 }
 
 interface FetchOptions {

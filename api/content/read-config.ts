@@ -5,7 +5,7 @@ import {ConfigError, type ConfigIssue} from '../../configs/config-error.ts';
 import {describeValue, fieldName, valueAt} from '../../configs/field-path.ts';
 import {findNearestName} from '../../configs/nearest-name.ts';
 import {readConfigText} from '../../configs/read-config-text.ts';
-import {quote, SourceText, type Problem} from '../../configs/source-text.ts';
+import {SourceText, type Problem} from '../../configs/source-text.ts';
 import {readYaml, type YamlSource} from '../../configs/yaml-source.ts';
 import {PipelineError} from '../errors.ts';
 import {ContentDocument, knownKeys} from './config-schema.ts';

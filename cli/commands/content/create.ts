@@ -1,3 +1,4 @@
+import {dirname} from 'node:path';
 import {Command, InvalidArgumentError} from '@commander-js/extra-typings';
 import {findByteSize} from '../../../configs/human-units.ts';
 import type {CliContext} from '../../context.ts';
@@ -94,7 +95,6 @@ Examples:
 
 /** The image of our own pipeline, in the folder of its configs.json. */
 async function buildBase(configs: string, context: CliContext): Promise<string> {
-  const {dirname} = await import('node:path');
   const {PipelineError} = await import('../../../api/errors.ts');
   const {findBuiltImage} = await import('../../../api/content/plan-content.ts');
   const folder = configs.endsWith('.json') ? dirname(configs) : configs;

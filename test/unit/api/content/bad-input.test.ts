@@ -339,8 +339,10 @@ describe('a server', () => {
   ])('of images that answers %i is a source that cannot be had', async (status, message) => {
     const folder = await makeTempFolder();
     await using registry = await LoopbackRegistry.start();
-    registry.intercept = (_request, response) =>
-      void response.writeHead(status, {'retry-after': '0'}).end() === undefined;
+    registry.intercept = (_request, response) => {
+      response.writeHead(status, {'retry-after': '0'}).end();
+      return true;
+    };
     const error = await failure(folder, `base: BASE\noci_images: ["${registry.host}/x/y:v1"]`);
     expect([error.code, error.message]).toEqual(['SOURCE_MISSING', expect.stringContaining(message)]);
   });
