@@ -34,7 +34,12 @@ export type ErrorCode =
   | 'IMAGE_UNUSABLE'
   | 'DEVICE_UNUSABLE'
   | 'DOWNLOAD_FAILED'
+  | 'CACHE_UNUSABLE'
   | 'FLASH_FAILED'
+  | 'CONTENT_TOO_LARGE'
+  | 'NO_SPACE'
+  | 'SOURCE_MISSING'
+  | 'CONTENT_INVALID'
   | 'INTERRUPTED';
 
 /** Whether work had begun: decides between exit codes 1 (the work failed) and 2 (could not start). */
@@ -57,6 +62,7 @@ const couldNotStart: ReadonlySet<ErrorCode> = new Set([
   'KEY_UNUSABLE',
   'IMAGE_UNUSABLE',
   'DEVICE_UNUSABLE',
+  'CACHE_UNUSABLE',
 ]);
 
 /** The one error class that the API throws for what a user can cause or repair. */

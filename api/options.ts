@@ -1,4 +1,5 @@
 import type {Artifact, DeliveredArtifact, EventListener, PlannedStep, Verbosity} from './events/event.ts';
+import type {StepFailure} from './events/step-failure.ts';
 
 /** Where artifacts are kept when nothing else is said. */
 export const defaultVolume = 'hypriot-artifacts';
@@ -31,11 +32,24 @@ export interface ConfigOptions {
   readonly target?: string;
   /** A configs.json that lies elsewhere; replaces the one in `target`. */
   readonly config?: string;
+  /** Of a configuration with a matrix: this variant only. */
+  readonly variant?: string;
   /** A hypriotkit.lock that lies elsewhere than beside configs.json or in `target`. */
   readonly lockFile?: string;
 }
 
-export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions {
+export interface CacheOptions {
+  /** Repositories of registries whose finished steps are used; default: `HYPRIOTKIT_CACHE_FROM`. */
+  readonly cacheFrom?: readonly string[];
+  /** Repositories that finished steps are sent to, each with `,mode=min` (default) or `,mode=max`; default: `HYPRIOTKIT_CACHE_TO`. */
+  readonly cacheTo?: readonly string[];
+  /** PEM files with public keys: only what one of them has signed is used. Default: `HYPRIOTKIT_CACHE_TRUST`. */
+  readonly cacheTrust?: readonly string[];
+  /** PEM file with the private key that signs what is sent. Default: `HYPRIOTKIT_CACHE_SIGN`. */
+  readonly cacheSign?: string;
+}
+
+export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions, CacheOptions {
   /** An image to use as base image, pulled when absent, instead of making one as `base_image` says. */
   readonly image?: string;
   readonly verbosity?: Verbosity;
@@ -51,8 +65,34 @@ export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptio
   readonly offline?: boolean;
   /** Containers to run at once; default: the engine's CPUs, at most 4. */
   readonly jobs?: number;
+  /** Of a matrix: how many steps that belong to one variant alone may run at once; default: as `jobs`. */
+  readonly maxParallel?: number;
   /** Every time stamp in the artifacts, in seconds since 1970; default: the variable `SOURCE_DATE_EPOCH`, else the date of the package archive. */
   readonly sourceDateEpoch?: number;
+}
+
+/** What was sent to a registry. */
+export interface PushedArtifacts {
+  readonly to: string;
+  /** How many finished steps it did not have. */
+  readonly entries: number;
+  /** Bytes that it did not have, and all bytes of those steps. */
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+  /** Why it does not have everything now. */
+  readonly failure?: string;
+}
+
+/** How a variant of a matrix ended. */
+export interface VariantResult {
+  /** Also the folder below the target that its artifacts are in. */
+  readonly variant: string;
+  readonly outcome: 'done' | 'failed';
+  readonly artifacts: readonly Artifact[];
+  readonly delivered: readonly DeliveredArtifact[];
+  readonly pushed: readonly PushedArtifacts[];
+  /** Root failures only; several variants have the same one where it is that of a step that they share. */
+  readonly failures: readonly StepFailure[];
 }
 
 export interface BuildResult {
@@ -61,6 +101,10 @@ export interface BuildResult {
   readonly artifacts: readonly Artifact[];
   /** What lies in the target; empty without a target. */
   readonly delivered: readonly DeliveredArtifact[];
+  /** One for each registry of `cacheTo`. */
+  readonly pushed: readonly PushedArtifacts[];
+  /** Of a matrix: how each variant ended, in the order of the file. One that failed has stopped no other. */
+  readonly variants?: readonly VariantResult[];
   readonly durationMs: number;
 }
 
@@ -117,6 +161,8 @@ export interface BootOptions extends CommonOptions, PackageOptions, ConfigOption
   /** Credentials for the serial console; by default those of `root_fs` in the configuration. */
   readonly username?: string;
   readonly password?: string;
+  /** What the image is on: a card (default), or a USB stick. */
+  readonly drive?: 'sd' | 'usb';
   /** How often the same copy of the card is booted, with all assertions each time; default 1. */
   readonly boots?: number;
   /** Seconds until a boot that has not succeeded counts as failed; default 900. */
@@ -150,6 +196,8 @@ export interface BootResult {
 
 /** Without any of the first five: the whole volume and the build images. With several, what all of them say. */
 export interface CleanOptions extends CommonOptions, PackageOptions, ConfigOptions {
+  /** In this repository of a registry, and not in the volume. */
+  readonly registry?: string;
   /** Only the packages and kept images, whatever else is said: what a lock names can then only be had from a mirror. */
   readonly packages?: boolean;
   /** Only the stored artifacts of these components. */

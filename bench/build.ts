@@ -1,23 +1,21 @@
-import {spawn} from 'node:child_process';
 import {mkdtemp, rm, stat, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {connectDocker} from '../api/docker/client.ts';
 import {DockerImages} from '../api/docker/images.ts';
 import {label} from '../api/docker/labels.ts';
-import {bootImage, build, destroyVolume, type PipelineEvent} from '../api/index.ts';
-import {packageRoot} from '../configs/package-root.ts';
-import {StepSampler} from './step-sampler.ts';
+import {bootImage, build, destroyVolume} from '../api/index.ts';
+import {runCommand} from './command.ts';
+import {allocated, StepMeter, type StepFigures} from './step-figures.ts';
 
 const image = 'hypriotos-rpi64-latest.img';
 
 /** Figures of builds from nothing, of small changes, and of a boot. Times in seconds. */
-export interface BuildFigures {
+export interface BuildFigures extends StepFigures {
   /** With nothing but an engine. */
   readonly cold_seconds: number;
   /** With the packages of the first build and nothing else. */
   readonly cold_with_packages_seconds: number;
-  readonly steps: Readonly<Record<string, number>>;
   /** By the installed command, from its start to its end; the first time after a delivery, and again. */
   readonly unchanged_after_delivery_seconds: number;
   readonly unchanged_seconds: number;
@@ -27,10 +25,6 @@ export interface BuildFigures {
   readonly image_allocated_bytes: number;
   readonly zip_bytes: number;
   readonly zst_bytes: number;
-  readonly peak_memory_bytes: Readonly<Record<string, number>>;
-  /** What each step wrote, and how often that is the size of its artifacts on the disk. */
-  readonly written_bytes: Readonly<Record<string, number>>;
-  readonly written_over_artifacts: Readonly<Record<string, number>>;
 }
 
 /**
@@ -49,14 +43,6 @@ export async function benchBuild(options: {
   const first = `${volume}-first`;
   const packageVolume = `${volume}-packages`;
   const target = await mkdtemp(join(tmpdir(), 'hypriotkit-bench-'));
-  const steps: Record<string, number> = {};
-  const artifacts = new Map<string, readonly {readonly name: string; readonly sizeBytes: number}[]>();
-  const onEvent = (event: PipelineEvent) => {
-    if (event.type !== 'step-finished') return;
-    steps[event.step] = event.durationMs / 1000;
-    artifacts.set(event.step, event.artifacts);
-    options.log(`${event.step}: ${(event.durationMs / 1000).toFixed(1)} s`);
-  };
   const timed = async (what: string, action: () => Promise<unknown>) => {
     const startedMs = Date.now();
     await action();
@@ -66,18 +52,16 @@ export async function benchBuild(options: {
   };
   const command = () =>
     runCommand(['build', '--target', target, '--volume', volume, '--package-volume', packageVolume]);
-  let sampler: StepSampler | undefined;
   try {
     await removeOurImages(images);
     const cold = await timed('cold', () => build({target, volume: first, packageVolume, signal}));
     await removeOurImages(images);
     await rm(target, {recursive: true});
-    sampler = new StepSampler(docker, label);
+    using meter = await StepMeter.open(volume);
     const warm = await timed('cold, with the packages', () =>
-      build({target, volume, packageVolume, onEvent, verbosity: 'info', signal}),
+      build({target, volume, packageVolume, onEvent: meter.onEvent, verbosity: 'info', signal}),
     );
-    sampler.stop();
-    const {peaks, written} = sampler;
+    const figures = await meter.figures(target);
     // The launcher compiles what it runs the first time.
     await runCommand(['--version']);
     const afterDelivery = await timed('unchanged, after a delivery', command);
@@ -87,11 +71,9 @@ export async function benchBuild(options: {
     const changed = await timed('another host name', command);
     const booted = options.boot ? await bootImage({target, volume, packageVolume, signal}) : undefined;
     if (booted) options.log(`login: ${booted.loginSeconds.toFixed(1)} s`);
-    const ratios = await ratiosOf(written, artifacts, target);
     return {
       cold_seconds: cold,
       cold_with_packages_seconds: warm,
-      steps,
       unchanged_after_delivery_seconds: afterDelivery,
       unchanged_seconds: unchanged,
       hostname_change_seconds: changed,
@@ -99,45 +81,13 @@ export async function benchBuild(options: {
       image_allocated_bytes: await allocated(join(target, image)),
       zip_bytes: (await stat(join(target, `${image}.zip`))).size,
       zst_bytes: (await stat(join(target, `${image}.zst`))).size,
-      peak_memory_bytes: Object.fromEntries(peaks),
-      written_bytes: Object.fromEntries(written),
-      written_over_artifacts: ratios,
+      ...figures,
     };
   } finally {
-    sampler?.stop();
     await rm(target, {recursive: true, force: true});
     for (const name of [first, volume, packageVolume])
       await destroyVolume({volume: name}).catch(() => undefined);
   }
-}
-
-/** A sparse file counts with the room that it takes. */
-async function ratiosOf(
-  written: ReadonlyMap<string, number>,
-  artifacts: ReadonlyMap<string, readonly {readonly name: string; readonly sizeBytes: number}[]>,
-  target: string,
-): Promise<Record<string, number>> {
-  const ratios: Record<string, number> = {};
-  for (const [step, bytes] of written) {
-    const sizes = (artifacts.get(step) ?? []).map(async ({name, sizeBytes}) =>
-      Math.min(sizeBytes, await allocated(join(target, name)).catch(() => sizeBytes)),
-    );
-    const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-    if (total > 0) ratios[step] = Math.round((bytes / total) * 100) / 100;
-  }
-  return ratios;
-}
-
-async function allocated(path: string): Promise<number> {
-  return (await stat(path)).blocks * 512;
-}
-
-async function runCommand(args: readonly string[]): Promise<void> {
-  const child = spawn(join(packageRoot(), 'hypriotkit'), args, {stdio: 'ignore'});
-  const status = await new Promise<number | null>((resolve, reject) =>
-    child.once('close', resolve).once('error', reject),
-  );
-  if (status !== 0) throw new Error(`hypriotkit ${args.join(' ')} ended with exit status ${status}`);
 }
 
 /** Everything that hypriotkit made in the engine, so that the build starts from nothing. */

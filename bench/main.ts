@@ -1,4 +1,6 @@
 import {benchBuild} from './build.ts';
+import {benchChanges} from './changes.ts';
+import {benchDownload} from './download.ts';
 import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
@@ -7,8 +9,11 @@ import {untilInterrupted} from './until-interrupted.ts';
 
 /**
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
+ *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
  *        npm run bench -- media [--json]
- *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
+ *        npm run bench -- download [--json]      needs curl
+ *        npm run bench -- flash [TARGET] [--rate=MB/S] [--json]      the image in TARGET (default: out), to a loop device,
+ *                                                                    which is as slow as a card with --rate; needs root
  *        npm run bench -- ota <root file system> [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
@@ -19,10 +24,12 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const log = (line: string) => process.stderr.write(`${line}\n`);
   const benchmarks: Readonly<Record<string, () => Promise<object>>> = {
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
+    changes: () => benchChanges({log, signal}),
     rootfs: () => benchRootFs({log, signal}),
-    flash: () => benchFlash({target: argument ?? 'out', log}),
+    flash: () => benchFlash({target: argument ?? 'out', rate: numberAfter(args, '--rate='), log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
+    download: () => benchDownload({log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),
@@ -34,6 +41,11 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   }
   const figures = await run();
   process.stdout.write(`${JSON.stringify(figures, undefined, json ? undefined : 2)}\n`);
+}
+
+function numberAfter(args: readonly string[], option: string): number | undefined {
+  const text = args.find((one) => one.startsWith(option))?.slice(option.length);
+  return text === undefined ? undefined : Number(text);
 }
 
 await untilInterrupted((signal) => main(process.argv.slice(2), signal));

@@ -1,12 +1,13 @@
 import type Dockerode from 'dockerode';
 import {readdir, readFile} from 'node:fs/promises';
+import {label} from '../api/docker/labels.ts';
 
 /** Memory that containers really hold: anonymous pages. The page cache, which the kernel can take back, does not count. */
 interface MemoryStats {
   readonly stats?: {readonly total_rss?: number; readonly anon?: number};
 }
 
-/** Watches the containers of a run and remembers what each step's container took. */
+/** Watches the containers of the runs on one volume and remembers what each step's container took. */
 export class StepSampler {
   /** The most memory at one time, in bytes. */
   readonly peaks = new Map<string, number>();
@@ -16,13 +17,14 @@ export class StepSampler {
    */
   readonly written = new Map<string, number>();
   readonly #docker: Dockerode;
-  readonly #labels: {readonly run: string; readonly step: string};
+  readonly #filters: readonly string[];
   readonly #processes = new Map<string, number>();
   readonly #timers: readonly NodeJS.Timeout[];
 
-  constructor(docker: Dockerode, labels: {readonly run: string; readonly step: string}) {
+  /** @param volumeId as the labels of the containers have it. */
+  constructor(docker: Dockerode, volumeId: string) {
     this.#docker = docker;
-    this.#labels = labels;
+    this.#filters = [label.step, `${label.volume}=${volumeId}`];
     this.#timers = [
       setInterval(() => void this.#sampleMemory().catch(() => undefined), 500),
       setInterval(() => void this.#sampleWritten().catch(() => undefined), 100),
@@ -34,11 +36,11 @@ export class StepSampler {
   }
 
   async #sampleMemory(): Promise<void> {
-    const containers = await this.#docker.listContainers({filters: {label: [this.#labels.step]}});
+    const containers = await this.#docker.listContainers({filters: {label: [...this.#filters]}});
     await Promise.all(
       containers.map(async (found) => {
         const container = this.#docker.getContainer(found.Id);
-        const step = found.Labels[this.#labels.step] ?? '';
+        const step = found.Labels[label.step] ?? '';
         if (!this.#processes.has(step)) this.#processes.set(step, (await container.inspect()).State.Pid);
         const answer: unknown = await container.stats({stream: false, 'one-shot': true});
         const {memory_stats: memory} = answer as {memory_stats: MemoryStats};

@@ -1,4 +1,4 @@
-import {Argument, InvalidArgumentError, Option} from '@commander-js/extra-typings';
+import {Argument, Command, InvalidArgumentError, Option} from '@commander-js/extra-typings';
 
 /** The options that several commands share, each declared once. */
 export const targetOption = () =>
@@ -25,6 +25,21 @@ export const packageVolumeOption = () =>
 export const imageOption = () =>
   new Option('-i, --image <name>', 'image to use as base image, pulled when absent, instead of making one');
 
+export const variantOption = () =>
+  new Option('--variant <name>', 'of a configuration with a matrix: this variant only');
+
+export const cacheFromOption = () =>
+  new Option(
+    '--cache-from <ref>',
+    'take finished steps from this repository of a registry; may be repeated (HYPRIOTKIT_CACHE_FROM)',
+  ).argParser(collect);
+
+export const cacheTrustOption = () =>
+  new Option(
+    '--cache-trust <file>',
+    'use only what one of these public keys has signed (PEM, EC on P-256); may be repeated (HYPRIOTKIT_CACHE_TRUST)',
+  ).argParser(collect);
+
 export const verbosityOption = () =>
   new Option(
     '--verbosity <level>',
@@ -45,6 +60,17 @@ export const jsonLinesOption = () =>
 export const jsonOption = () => new Option('--json', 'print the result as JSON');
 
 export const componentsArgument = (description: string) => new Argument('[components...]', description);
+
+/** A command that looks at a project: its components, its configuration, its volume and its base image. */
+export const projectCommand = (name: string, description: string, components: string) =>
+  new Command(name)
+    .description(description)
+    .addArgument(componentsArgument(components))
+    .addOption(targetOption())
+    .addOption(configOption())
+    .addOption(variantOption())
+    .addOption(volumeOption())
+    .addOption(imageOption());
 
 /** Parses `--jobs 2`; says which value was wrong and what was wanted. */
 export function parsePositiveInteger(value: string): number {

@@ -2,7 +2,9 @@ import {Command, type CommandUnknownOpts} from '@commander-js/extra-typings';
 import {bootCommand} from './commands/boot.ts';
 import {buildCommand} from './commands/build.ts';
 import {bundleCommand} from './commands/bundle/index.ts';
+import {cacheCommand} from './commands/cache/index.ts';
 import {cleanCommand} from './commands/clean.ts';
+import {contentCommand} from './commands/content/index.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
 import {explainCommand} from './commands/explain.ts';
@@ -51,9 +53,11 @@ export function createProgram(context: CliContext) {
     configCommand(context),
     verifyCommand(context),
     cleanCommand(context),
+    cacheCommand(context),
     upgradeCommand(context),
     bundleCommand(context),
     otaCommand(context),
+    contentCommand(context),
     doctorCommand(context),
   ];
   for (const command of commands) program.addCommand(inherit(command, program));

@@ -1,5 +1,6 @@
 import {z} from 'zod';
 import {oneOf, text} from './fields.ts';
+import {parseImageReference} from './image-reference.ts';
 import {archiveUrl, requiredLocalPath} from './system-fields.ts';
 
 // Fields of rpi_sd_image. As in fields.ts, a message is the rest of a sentence: "must be …".
@@ -43,16 +44,36 @@ export function compression() {
 
 /** Docker images to have on the card. */
 export function preload() {
-  const item = z.strictObject(
+  const error =
+    'must be the name of an image (such as "alpine:3.20"), or an object with archive, a file beside configs.json';
+  const name = z
+    .string({error})
+    .refine((text) => parseImageReference(text) !== undefined, error)
+    .meta({description: 'Name of an image, with its registry, tag and digest where it has them.'});
+  const archive = z.strictObject(
     {
       archive: requiredLocalPath('an archive of `docker save`').meta({
         description:
           'File beside configs.json: an archive of `docker save`, or an OCI layout in a tar; gzip is read too.',
       }),
     },
-    {error: 'must be an object with archive'},
+    {error},
   );
-  return z.array(item, {error: 'must be a list of Docker images'});
+  const items = z.array(z.union([name, archive], {error: unionError(error)}), {
+    error: 'must be a list of Docker images',
+  });
+  return items.refine((list) => new Set(list.map((item) => JSON.stringify(item))).size === list.length, {
+    error: 'must name each image once',
+  });
+}
+
+/** What is wrong inside an object is said as such. */
+function unionError(otherwise: string) {
+  return (issue: {
+    readonly input?: unknown;
+    readonly errors?: readonly (readonly {readonly message: string}[])[];
+  }) =>
+    (issue.input !== null && typeof issue.input === 'object' && issue.errors?.[1]?.[0]?.message) || otherwise;
 }
 
 /** The parts of `docker_repo`. */

@@ -18,6 +18,12 @@ export function diffLocks(before: Lock, now: Lock): string[] {
   for (const field of sortedUnion(before.sources ?? {}, now.sources ?? {})) {
     lines.push(...diffSource(field, before.sources?.[field], now.sources?.[field]));
   }
+  for (const name of sortedUnion(before.images ?? {}, now.images ?? {})) {
+    const [old, current] = [before.images?.[name]?.digest, now.images?.[name]?.digest];
+    if (current === undefined) lines.push(`${name}: no longer locked`);
+    else if (old === undefined) lines.push(`${name}: ${shortDigest(current)}, new in the lock`);
+    else if (old !== current) lines.push(`${name}: ${shortDigest(old)} → ${shortDigest(current)}`);
+  }
   for (const component of sortedUnion(before.components, now.components)) {
     const old = before.components[component];
     const current = now.components[component];
@@ -27,6 +33,10 @@ export function diffLocks(before: Lock, now: Lock): string[] {
     else lines.push(...diffPackages(old.packages, current.packages).map((line) => `${component}: ${line}`));
   }
   return lines;
+}
+
+function shortDigest(digest: string): string {
+  return digest.slice(0, 'sha256:'.length + 12);
 }
 
 function diffSource(

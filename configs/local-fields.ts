@@ -15,7 +15,8 @@ export interface LocalField {
   /** Where it stands, as in `['root_fs', 'scripts', 0]`. */
   readonly location: readonly (string | number)[];
   readonly path: string;
-  readonly kind: 'file' | 'folder';
+  /** A `pem` may also be the name of an environment variable; see {@link readPem}. */
+  readonly kind: 'file' | 'folder' | 'pem';
   /** What the content of the file itself (an empty name), or of a file in the folder, must be. */
   readonly check?: {
     readonly name: string;
@@ -24,7 +25,11 @@ export interface LocalField {
 }
 
 /** Every field of a configuration that names something beside it. */
-export function findLocalFields({root_fs: root, rpi_sd_image: card}: UserConfigs): readonly LocalField[] {
+export function findLocalFields({
+  root_fs: root,
+  rpi_sd_image: card,
+  'ota-bundler': update,
+}: UserConfigs): readonly LocalField[] {
   const fields: LocalField[] = [];
   const add = (
     location: LocalField['location'],
@@ -52,7 +57,9 @@ export function findLocalFields({root_fs: root, rpi_sd_image: card}: UserConfigs
     });
   });
   add(['rpi_sd_image', 'docker_repo', 'key'], card?.docker_repo?.key, key);
-  card?.preload?.forEach(({archive}, index) => {
+  card?.preload?.forEach((item, index) => {
+    if (typeof item === 'string') return;
+    const {archive} = item;
     add(['rpi_sd_image', 'preload', index, 'archive'], archive, {
       kind: 'file',
       check: {name: '', find: async (file) => whole(await findImageArchiveProblem(file, 'arm64'))},
@@ -62,6 +69,21 @@ export function findLocalFields({root_fs: root, rpi_sd_image: card}: UserConfigs
     kind: 'file',
     check: {name: '', find: reading(findCompose)},
   });
+  // sign_key is not among them: nothing but signing reads it.
+  add(['ota-bundler', 'sign_cert'], update?.sign_cert, {kind: 'pem'});
+  update?.ca_certs?.forEach((path, index) => {
+    add(['ota-bundler', 'ca_certs', index], path, {kind: 'pem'});
+  });
+  update?.ecus?.forEach((ecu, index) => {
+    add(['ota-bundler', 'ecus', index, 'sys_config'], ecu.sys_config, {kind: 'file'});
+  });
+  const bundle = update?.update_agent_bundle;
+  const inBundle = ['ota-bundler', 'update_agent_bundle'];
+  add([...inBundle, 'description'], bundle?.description, {kind: 'file'});
+  bundle?.files?.forEach((path, index) => {
+    add([...inBundle, 'files', index], path, {kind: 'file'});
+  });
+  add([...inBundle, 'layout'], bundle?.layout, {kind: 'folder'});
   return fields;
 }
 

@@ -1,12 +1,10 @@
-import {findNodeAtLocation} from 'jsonc-parser';
 import {basename, dirname, join} from 'node:path';
+import type {CheckedFile} from './check-user-file.ts';
 import {findLocalFields, type LocalField} from './local-fields.ts';
 import {ConfigError, type ConfigIssue} from './config-error.ts';
-import {parseJsonDocument} from './json-document.ts';
+import {issuesAt} from './issues-at.ts';
 import {LocalTreeError, readLocalTree, type LocalTree} from './local-tree.ts';
-import type {UserConfigs} from './schema.ts';
-import {maskSecrets} from './secrets.ts';
-import {describe} from './user-file.ts';
+import {readPemTree} from './pem-value.ts';
 import type {SourceText} from './source-text.ts';
 
 /** The files and folders beside configs.json that it names, by the path that it gives. */
@@ -20,31 +18,22 @@ export const noLocalFiles: LocalFiles = new Map();
  *
  * @throws ConfigError naming each field whose file is not there or is not what it must be.
  */
-export async function readLocalFiles(source: SourceText, configs: UserConfigs): Promise<LocalFiles> {
+export async function readLocalFiles(
+  source: SourceText,
+  {configs, root}: Pick<CheckedFile, 'configs' | 'root'>,
+): Promise<LocalFiles> {
   const folder = dirname(source.file);
   const found = new Map<string, LocalTree>();
   const issues: ConfigIssue[] = [];
-  const document = parseJsonDocument(source.text);
-  const printable = maskSecrets(source.text, document);
+  const toIssue = issuesAt(source, root);
   for (const field of findLocalFields(configs)) {
     const path = withoutSlash(field.path);
-    const node = document.root && findNodeAtLocation(document.root, [...field.location]);
-    const name = field.location
-      .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${part}`))
-      .join('');
-    const report = (message: string) =>
-      issues.push(
-        source.toIssue(
-          {
-            span: node ?? {offset: 0, length: 1},
-            message: `${name} ${message}`,
-            ...(node && {found: describe(node)}),
-          },
-          printable,
-        ),
-      );
+    const report = (message: string) => issues.push(toIssue(field.location, message));
     try {
-      const tree = await readLocalTree(folder, path, field.kind);
+      const tree =
+        field.kind === 'pem'
+          ? await readPemTree(folder, path)
+          : await readLocalTree(folder, path, field.kind);
       issues.push(...(await check(field, folder, tree, report)));
       found.set(path, tree);
     } catch (error) {

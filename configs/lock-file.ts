@@ -2,6 +2,7 @@ import {findNodeAtLocation, type Node} from 'jsonc-parser';
 import {readFile} from 'node:fs/promises';
 import {z} from 'zod';
 import {ConfigError} from './config-error.ts';
+import {parseImageReference} from './image-reference.ts';
 import {parseJsonDocument} from './json-document.ts';
 import {entryExists, readConfigText} from './read-config-text.ts';
 import {quote, type Problem, type SourceText} from './source-text.ts';
@@ -91,6 +92,14 @@ export const LockedSource = z.strictObject({
 /** The commit of a git repository. */
 export type LockedSource = Readonly<z.infer<typeof LockedSource>>;
 
+export const LockedPreload = z.strictObject({
+  /** Of the manifest for the board's platform. */
+  digest: text(/^sha256:[0-9a-f]{64}$/, 'a digest: sha256: and 64 lower-case hex digits'),
+});
+
+/** A Docker image that the card has. */
+export type LockedPreload = Readonly<z.infer<typeof LockedPreload>>;
+
 export const Lock = z.strictObject({
   format: z.literal(
     lockFormat,
@@ -108,6 +117,13 @@ export const Lock = z.strictObject({
   /** By the field of the configuration that names the repository; left out when there is none. */
   sources: z
     .record(text(/^[a-z][a-z0-9_]{0,63}\.[a-z0-9_]{1,63}$/, 'the name of a field'), LockedSource)
+    .optional(),
+  /** Docker images from registries, by their whole names; left out when there is none. */
+  images: z
+    .record(
+      z.string().refine((name) => parseImageReference(name) !== undefined, 'must be the name of an image'),
+      LockedPreload,
+    )
     .optional(),
   /** By component. */
   components: z.record(text(/^[a-z][a-z0-9_]{0,63}$/, 'the name of a component'), LockedComponent),
@@ -213,6 +229,17 @@ export function renderLock(lock: Lock): string {
             'sources',
             object(
               sorted(lock.sources).map(([field, source]) => [field, renderFields(source)] as const),
+              '  ',
+            ),
+          ] as const,
+        ]),
+    ...(lock.images === undefined
+      ? []
+      : [
+          [
+            'images',
+            object(
+              sorted(lock.images).map(([name, image]) => [name, renderFields(image)] as const),
               '  ',
             ),
           ] as const,

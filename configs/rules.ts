@@ -1,6 +1,7 @@
 import type {ComponentName, Configs} from './schema.ts';
 import {findBrokenCardRules} from './card-rules.ts';
 import {findSize, formatSize, GiB, MiB} from './size.ts';
+import {findBrokenUpdateRules} from './update-rules.ts';
 
 /** A field, as component and name. */
 export type FieldPath = readonly [component: ComponentName, field: string];
@@ -44,7 +45,11 @@ export function findBrokenRules(
     ...aptSourceRules(configs),
     ...sharedImageNames(configs),
     ...findBrokenCardRules(configs),
-    ...(requested.includes('rpi_sd_image') ? sdImageRules(configs) : []),
+    ...findBrokenUpdateRules(configs, requested),
+    // An update is made of the image.
+    ...(['rpi_sd_image', 'ota-bundler'].some((name) => requested.includes(name as ComponentName))
+      ? sdImageRules(configs)
+      : []),
   ];
 }
 

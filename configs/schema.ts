@@ -3,6 +3,7 @@ import * as card from './card-fields.ts';
 import * as field from './fields.ts';
 import {findBrokenRules} from './rules.ts';
 import * as system from './system-fields.ts';
+import * as update from './update-fields.ts';
 
 export {parseSize} from './size.ts';
 
@@ -222,6 +223,56 @@ export const RpiSdImage = z
   })
   .meta({description: 'Final SD image for the Raspberry Pi, 64 bits (root_fs.target arm64-debian).'});
 
+/** What an update agent of its own installs. */
+const UpdateAgentBundle = z.strictObject(update.updateAgentFields, {
+  error: 'must be an object with description, files, images and layout',
+});
+
+/** Updates for devices that run the SD image. */
+export const OtaBundler = z
+  .strictObject({
+    image: buildImage.image,
+    repo: field
+      .only('builtin', 'must be "builtin": there is no such repository')
+      .meta({description: 'Where the build image comes from: "builtin".'}),
+    outputs: update.outputs().meta({
+      description:
+        'What to make: "v1" (a signed OTA image), "legacy" (one in the old format), "offline_bundle" (the image for devices without a network), "update_agent_bundle".',
+    }),
+    version: field
+      .fileVersion()
+      .meta({description: 'Version of the update; a part of the file names and of the offline bundle.'}),
+    ecus: update.ecus().meta({description: 'The ECUs that get the root file system.'}),
+    release_key: field
+      .oneOf(['dev', 'prd'])
+      .meta({description: 'Whom the image is for: "dev" (development) or "prd" (production).'}),
+    annotations: update.annotations().meta({
+      description:
+        'Annotations of the image, by key. `vnd.tier4.image.base-image`, `.os`, `.os.version` and the architecture have values if none is given.',
+    }),
+    bundle_filter: system.flag().meta({description: 'Whether small files are put together.'}),
+    compress_filter: system.flag().meta({description: 'Whether files are compressed.'}),
+    slice_filter: system.flag().meta({description: 'Whether large files are cut into slices.'}),
+    sign_key: update.pem('a PEM file with a private key').meta({
+      description:
+        'EC P-256 key to sign with: a PEM file beside configs.json, or "env:NAME" for a variable that holds the PEM or the path of a file. Empty: the image is not signed.',
+    }),
+    sign_cert: update
+      .pem('a PEM file with a certificate')
+      .meta({description: 'The certificate of sign_key, given in the same ways.'}),
+    ca_certs: update.caCertificates().meta({
+      description:
+        'The certificates above sign_cert, given in the same ways. Intermediates go into the signature; with a root among them, the chain must reach it.',
+    }),
+    update_agent_bundle: UpdateAgentBundle.meta({
+      description: 'What goes into the update-agent bundle.',
+    }),
+  })
+  .meta({
+    description:
+      'Updates for devices with the SD image. Built only where configs.json or the command names it.',
+  });
+
 /** The schema of each component, in the order of the graph: a component comes after all that it needs. */
 export const componentSchemas = {
   base_image: BaseImage,
@@ -230,12 +281,18 @@ export const componentSchemas = {
   rpi_bootloader: RpiBootloader,
   rpi_kernel: RpiKernel,
   rpi_sd_image: RpiSdImage,
+  'ota-bundler': OtaBundler,
 } as const;
 
 export type ComponentName = keyof typeof componentSchemas;
 
 /** All components in the order of the graph. */
 export const componentNames = Object.keys(componentSchemas) as readonly ComponentName[];
+
+/** What is built where nobody says what: all but updates, which not everybody wants. */
+export const defaultComponents: readonly ComponentName[] = componentNames.filter(
+  (name) => name !== 'ota-bundler',
+);
 
 /** Whether `name` is one of {@link componentNames}. */
 export function isComponentName(name: string): name is ComponentName {
@@ -263,10 +320,29 @@ type Immutable<T> = T extends readonly (infer Item)[]
 /** Every component with every field. */
 export type Configs = Immutable<z.infer<typeof Configs>>;
 
+/** Field by field, as `root_fs.hostname`: what the values mean is checked in each variant. */
+const Combinations = z.array(z.record(z.string(), z.unknown()));
+
+/** Several configurations in one file; taken apart before anything else is read. */
+const Matrix = z
+  .object({
+    include: Combinations.meta({
+      description: 'More variants: the fields that differ from the rest of the file.',
+    }),
+    exclude: Combinations.meta({description: 'Combinations that are not built, by fields that they have.'}),
+  })
+  .partial()
+  .catchall(z.array(z.unknown()).min(1))
+  .meta({
+    description:
+      'Variants to build: by field, as "root_fs.hostname", the list of its values. Every combination is one variant.',
+  });
+
 /** What a person writes: any components, any of their fields. */
 export const UserConfigs = z
   .strictObject({
     $schema: z.unknown().meta({type: 'string', description: 'Address of this schema, for editors; ignored.'}),
+    matrix: Matrix,
     base_image: BaseImage.partial(),
     root_fs: RootFs.partial(),
     blank_image: BlankImage.partial(),
@@ -279,8 +355,13 @@ export const UserConfigs = z
     rpi_sd_image: RpiSdImage.extend({
       docker_repo: DockerRepo.partial().meta({description: RpiSdImage.shape.docker_repo.description ?? ''}),
     }).partial(),
+    'ota-bundler': OtaBundler.extend({
+      update_agent_bundle: UpdateAgentBundle.partial().meta({
+        description: OtaBundler.shape.update_agent_bundle.description ?? '',
+      }),
+    }).partial(),
   })
   .partial();
 
 /** What a person writes: any components, any of their fields. */
-export type UserConfigs = Immutable<z.infer<typeof UserConfigs>>;
+export type UserConfigs = Omit<Immutable<z.infer<typeof UserConfigs>>, 'matrix'>;

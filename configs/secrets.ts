@@ -42,9 +42,20 @@ export function maskUserInfo(text: string): string {
   return text.replaceAll(userInfo, (found) => '*'.repeat(found.length));
 }
 
+/** A private key where the name of its file belongs. */
+function isPastedKey({type, value}: Node): boolean {
+  return type === 'string' && holdsPrivateKey(String(value));
+}
+
+/** Whether a text has a private key in PEM form in it. */
+export function holdsPrivateKey(text: string): boolean {
+  return text.includes('PRIVATE KEY-----');
+}
+
 function collectByKey(node: Node, spans: Span[]): void {
   for (const child of node.children ?? []) {
     const [key, value] = child.type === 'property' ? (child.children ?? []) : [];
+    if (isPastedKey(child)) spans.push(child);
     if (value !== undefined && isSecretName(String(key?.value))) {
       spans.push(value);
     } else {

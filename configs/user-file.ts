@@ -2,7 +2,7 @@ import type {Node} from 'jsonc-parser';
 import type {Span} from './json-document.ts';
 import {findNearestName} from './nearest-name.ts';
 import {componentNames, fieldNames, isComponentName, type ComponentName} from './schema.ts';
-import {maskUserInfo} from './secrets.ts';
+import {holdsPrivateKey, mask, maskUserInfo} from './secrets.ts';
 import {quote, type Problem, type SourceText} from './source-text.ts';
 
 /** A name of version 2 that is accepted in a user's file. */
@@ -171,7 +171,7 @@ function oneOf(names: readonly string[]): string {
 export function describe({type, value}: Node): string {
   switch (type) {
     case 'string':
-      return quote(maskUserInfo(String(value)));
+      return holdsPrivateKey(String(value)) ? mask : quote(maskUserInfo(String(value)));
     case 'object':
       return 'an object';
     case 'array':

@@ -1,3 +1,6 @@
+import {PassThrough} from 'node:stream';
+import type {EntryReader} from './entry-reader.ts';
+import {openNearFile, sparseCat} from './near-file.ts';
 import {StoreEntry, storeFormat, type StoredFile} from './store-entry.ts';
 import {VolumeScriptError, type VolumeHost} from './volume-host.ts';
 
@@ -16,6 +19,19 @@ export interface NewEntry {
   readonly fingerprint: string;
   readonly inputs: unknown;
   readonly durationMs: number;
+  /** Of an entry that was made elsewhere. */
+  readonly createdAt?: string;
+  readonly origin?: string;
+}
+
+/** An entry that lies elsewhere. */
+export interface ForeignEntry {
+  readonly entry: StoreEntry;
+  readonly reader: EntryReader;
+  /** By name of a file that is not read but unpacked here: the name of its packed form (zstd). */
+  readonly unpackedFrom: ReadonlyMap<string, string>;
+  /** How the user calls the place. */
+  readonly from: string;
 }
 
 /**
@@ -26,7 +42,7 @@ export interface NewEntry {
  * everything it names. A kill at any moment therefore leaves at most work folders and entry folders without an index
  * file, which {@link sweep} removes.
  */
-export class ArtifactStore {
+export class ArtifactStore implements EntryReader {
   readonly #host: VolumeHost;
   #entries: Map<string, StoreEntry> | undefined;
 
@@ -69,7 +85,7 @@ export class ArtifactStore {
     const wanted = new Map(entry.files.map((file) => [file.name, file]));
     const output = await this.#host.run(
       `cd "$1" 2>/dev/null || exit 0; shift
-       for name; do [ -f "$name" ] && sha256sum -- "$name"; done; exit 0`,
+       for name; do [ ! -f "$name" ] || printf '%s\\0' "$name"; done | { ${hashFiles}; }; exit 0`,
       [this.pathOf(entry), ...names],
     );
     const found = new Map(parseDigests(output));
@@ -129,7 +145,7 @@ export class ArtifactStore {
   /** Size and digest of files in a work folder, sorted by name. */
   async measureWork(work: WorkFolder, names: readonly string[]): Promise<readonly StoredFile[]> {
     const output = await this.#host.run(
-      `cd "$1" && shift && stat --printf '%s %n\\n' -- "$@" && echo && printf '%s\\0' "$@" | xargs -0 -n 1 -P 2 sha256sum --`,
+      `cd "$1" && shift && stat --printf '%s %n\\n' -- "$@" && echo && printf '%s\\0' "$@" | { ${hashFiles}; }`,
       [work.path, ...names],
     );
     const [sizes = '', digests = ''] = output.split('\n\n');
@@ -143,13 +159,14 @@ export class ArtifactStore {
 
   /**
    * Moves the files of a work folder into the store and makes them findable, in this order, each by a rename. An
-   * entry with the same fingerprint is replaced.
+   * entry with the same fingerprint is replaced. Nothing waits for the disk: what a power failure leaves is noticed by
+   * its digest, as any damage, and made again.
    */
   async publish(work: WorkFolder, files: readonly StoredFile[], entry: NewEntry): Promise<StoreEntry> {
     const complete: StoreEntry = {
       format: storeFormat,
-      ...entry,
       createdAt: new Date().toISOString(),
+      ...entry,
       files: [...files],
     };
     await this.#host.run(
@@ -164,7 +181,6 @@ export class ArtifactStore {
        # By way of cat, because the shell's own printf does not say when the volume is full.
        printf '%s' "$json" | cat >"../$work/.index"
        chown --reference=.. "../$work/.index"
-       sync -f "../$work/.index"
        rm -rf -- "index/$fingerprint.json" "entries/$fingerprint"
        # A sweep takes an entry folder without an index file for left over once it is a minute old.
        touch "../$work/.publish"
@@ -175,6 +191,74 @@ export class ArtifactStore {
     );
     (this.#entries ??= new Map()).set(entry.fingerprint, complete);
     return complete;
+  }
+
+  /**
+   * Takes over an entry from elsewhere.
+   *
+   * @param work Its id, as for {@link openWork}.
+   * @returns undefined when what has arrived is not what the entry says; nothing of it is kept then.
+   */
+  async admit(
+    {entry, reader, unpackedFrom, from}: ForeignEntry,
+    work: string,
+  ): Promise<StoreEntry | undefined> {
+    const folder = await this.openWork(work);
+    try {
+      for (const {name} of entry.files) {
+        if (!unpackedFrom.has(name)) await this.#receive(folder, entry, name, reader);
+      }
+      for (const [name, packed] of unpackedFrom) {
+        await this.#host.run('cd "$1" && { zstd -dqf --sparse -o "$3" -- "$2" || : >"$3"; }', [
+          folder.path,
+          packed,
+          name,
+        ]);
+      }
+      const files = await this.measureWork(
+        folder,
+        entry.files.map(({name}) => name),
+      );
+      const wanted = new Map(entry.files.map(({name, sha256}) => [name, sha256]));
+      if (files.length !== wanted.size || files.some(({name, sha256}) => wanted.get(name) !== sha256))
+        return undefined;
+      const {step, fingerprint, inputs, durationMs, createdAt} = entry;
+      return await this.publish(folder, files, {
+        step,
+        fingerprint,
+        inputs,
+        durationMs,
+        createdAt,
+        origin: from,
+      });
+    } finally {
+      await this.discardWork(folder).catch(() => undefined);
+    }
+  }
+
+  /** Writes a file that is read elsewhere, with its holes. */
+  async #receive(work: WorkFolder, entry: StoreEntry, name: string, reader: EntryReader): Promise<void> {
+    const pipe = new PassThrough({highWaterMark: 1024 ** 2});
+    const reading = reader
+      .readFile(entry, name, async (chunk) => {
+        if (!pipe.write(chunk))
+          await new Promise((resolve) => pipe.once('drain', resolve).once('close', resolve));
+      })
+      .then(
+        () => pipe.end(),
+        (error: unknown) => {
+          pipe.destroy(error as Error);
+          throw error;
+        },
+      );
+    const writing = this.#host
+      .runWithInput('exec perl -e "$1" -- "$2"', [writeRecords, `${work.path}/${name}`], pipe)
+      // Whoever reads would wait for ever.
+      .finally(() => pipe.destroy());
+    // The reader knows better why it went wrong.
+    const [read, written] = await Promise.allSettled([reading, writing]);
+    if (read.status === 'rejected') throw read.reason;
+    if (written.status === 'rejected') throw written.reason;
   }
 
   /** Removes entries. The index goes first: what is half removed must not be found. */
@@ -221,16 +305,22 @@ export class ArtifactStore {
     );
   }
 
-  /** Copies a file out: bytes in order, holes as zeros are not sent. See {@link readSparseStream} for the format. */
+  /** Copies a file out: bytes in order, holes are not sent. See {@link SparseFileWriter} for the format. */
   async readFile(
     entry: StoreEntry,
     name: string,
     onChunk: (chunk: Buffer) => Promise<void> | void,
   ): Promise<void> {
-    await this.#host.stream(
-      ['perl', '/usr/lib/hypriotkit/sparse-cat', `${this.pathOf(entry)}/${name}`],
-      onChunk,
-    );
+    const path = `${this.pathOf(entry)}/${name}`;
+    await using near = await openNearFile(this.#host, path);
+    if (near === undefined) await this.#host.stream(['perl', sparseCat, path], onChunk);
+    else await near.read(onChunk);
+  }
+
+  /** Whether `readFile` gets a file straight from the disk, without the engine in between. */
+  async isNear(entry: StoreEntry, name: string): Promise<boolean> {
+    await using near = await openNearFile(this.#host, `${this.pathOf(entry)}/${name}`);
+    return near !== undefined;
   }
 
   /** A small text file of an entry. */
@@ -238,6 +328,40 @@ export class ArtifactStore {
     return this.#host.run('cat -- "$1"', [`${this.pathOf(entry)}/${name}`]);
   }
 }
+
+/** Writes what {@link formatRecord} describes from stdin to a file. */
+const writeRecords = `use strict; use warnings;
+my ($path) = @ARGV;
+open(my $file, '>:raw', $path) or die "$path: $!\n";
+binmode STDIN;
+sub get {
+    my ($wanted, $got) = (shift, '');
+    while (length $got < $wanted) {
+        my $count = sysread(STDIN, $got, $wanted - length $got, length $got);
+        $count or die "$path: its content ended too early\n";
+    }
+    return $got;
+}
+while (1) {
+    my ($offset, $left) = unpack('Q>Q>', get(16));
+    if ($left == 0) { truncate($file, $offset) or die "$path: $!\n"; last }
+    defined sysseek($file, $offset, 0) or die "$path: $!\n";
+    while ($left > 0) {
+        my $data = get($left < 1048576 ? $left : 1048576);
+        for (my $at = 0; $at < length $data;) {
+            $at += syswrite($file, $data, length($data) - $at, $at) // die "$path: $!\n";
+        }
+        $left -= length $data;
+    }
+}
+close($file) or die "$path: $!\n";`;
+
+/**
+ * Prints the digest of each file that is named on stdin, in the format of sha256sum, several at a time. An image that
+ * the user names may be older than the program that does not read holes.
+ */
+const hashFiles = `hash=/usr/lib/hypriotkit/sparse-sha256; [ -x "$hash" ] || hash=sha256sum
+  xargs -0 -r -n 1 -P "$(nproc)" "$hash" --`;
 
 /** Whether an error means that the volume has no room left. */
 export function isStorageFull(error: unknown): boolean {

@@ -24,6 +24,8 @@ export const StoreEntry = z.object({
   /** ISO 8601, UTC. */
   createdAt: z.string(),
   durationMs: z.number(),
+  /** The registry that it was taken from; absent where it was made here. */
+  origin: z.string().optional(),
   /** Sorted by name. */
   files: z.array(StoredFile),
 });

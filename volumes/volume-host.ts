@@ -22,15 +22,18 @@ export interface VolumeHost {
   /** Runs a program there and hands out its stdout as it comes. */
   stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void>;
 
-  /** Small files of one folder, by name; empty when the folder does not exist. Needs no running container. */
-  readFolder(path: string): Promise<ReadonlyMap<string, Buffer>>;
-}
-
-/** A volume that takes and gives files of any size. */
-export interface LargeFileHost extends VolumeHost {
   /** As `run`, with something to read on stdin. */
   runWithInput(script: string, args: readonly string[], input: AsyncIterable<Buffer>): Promise<string>;
 
+  /** Small files of one folder, by name; empty when the folder does not exist. Needs no running container. */
+  readFolder(path: string): Promise<ReadonlyMap<string, Buffer>>;
+
+  /** Where the volume's root folder lies on the machine that has it; this may be another machine. */
+  rootFolder?(): Promise<string | undefined>;
+}
+
+/** A volume that gives files of any size without an image to run anything with. */
+export interface LargeFileHost extends VolumeHost {
   /** Reads one file; undefined when it does not exist. Needs no running container. */
   readFile<T>(path: string, read: (content: Readable) => Promise<T>): Promise<T | undefined>;
 }

@@ -29,13 +29,17 @@ import {Machine} from './machine.ts';
  */
 export async function bootImage(options: BootOptions = {}): Promise<BootResult> {
   const emit = options.onEvent ?? (() => undefined);
-  const resolved = await loadConfigs(configLocation(options));
+  const resolved = await loadConfigs(configLocation(options), options.variant);
   const {components: configs} = resolved;
   const lockFile = lockLocation(resolved, options);
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   const credentials = bootCredentials(options, configs);
   const assertions = [
-    ...defaultAssertions(configs.root_fs.hostname),
+    ...defaultAssertions({
+      hostname: configs.root_fs.hostname,
+      drive: options.drive,
+      layout: configs.blank_image.layout,
+    }),
     ...(options.assertions ?? []).map(userAssertion),
   ];
   const session = await openPackageSession(options);
@@ -53,7 +57,7 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
       progress,
       output,
       options.signal,
-      new ImageCache(session.packageHost),
+      [new ImageCache(session.packageHost)],
     );
     session.useBaseImage(baseImage.reference);
     await removeStaleRuns(session);

@@ -7,7 +7,7 @@ import {PassThrough} from 'node:stream';
 import type {ArtifactStore, WorkFolder} from '../../volumes/artifact-store.ts';
 import {PipelineError} from '../errors.ts';
 import type {EngineSession} from '../engine/session.ts';
-import {sha256File} from '../pipeline/deliver.ts';
+import {sha256File} from '../archive/sha256-file.ts';
 
 /** An image inside the volume, ready to be mounted. */
 export interface LocatedImage {

@@ -16,8 +16,8 @@ export interface CreateBundleOptions {
   readonly description: string;
   /** Further files: licences, JSON Schemas for scope validation, whatever the bundle shall carry. */
   readonly files?: readonly string[] | undefined;
-  /** A PEM file with the private key. */
-  readonly key: string;
+  /** The private key, or a PEM file with it. */
+  readonly key: string | SigningKey;
   /** Called for an encrypted key; undefined means that there is no passphrase. */
   readonly askPassphrase?: (() => Promise<string | undefined>) | undefined;
   /** Folder for the bundle; the current one when absent. */
@@ -61,7 +61,9 @@ export async function createBundle(options: CreateBundleOptions): Promise<Create
   const output = join(folder, bundleName(description));
   await refuseExisting(output, {force});
   const inputs = await readInputs([options.description, ...(options.files ?? [])]);
-  const key = await loadSigningKey(options.key, options.askPassphrase ?? (() => Promise.resolve(undefined)));
+  const askPassphrase = options.askPassphrase ?? (() => Promise.resolve(undefined));
+  const key =
+    typeof options.key === 'string' ? await loadSigningKey(options.key, askPassphrase) : options.key;
   const stem = `${description.id}_${description.version}`;
   const warnings = [...key.warnings, ...adviseOnFiles(inputs.slice(1), layout)];
 

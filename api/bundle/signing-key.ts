@@ -38,7 +38,20 @@ export async function loadSigningKey(
   file: string,
   askPassphrase: () => Promise<string | undefined>,
 ): Promise<SigningKey> {
-  const pem = await readPem(file);
+  return parseSigningKey(await readPem(file), file, askPassphrase);
+}
+
+/**
+ * The same from PEM text.
+ *
+ * @param file What the key is called in messages.
+ * @throws PipelineError `KEY_UNUSABLE`
+ */
+export async function parseSigningKey(
+  pem: string,
+  file: string,
+  askPassphrase: () => Promise<string | undefined>,
+): Promise<SigningKey> {
   if (/-----BEGIN (?:RSA |EC )?PUBLIC KEY-----/.test(pem)) {
     throw unusable(`${file} holds a public key; signing needs the private one`);
   }

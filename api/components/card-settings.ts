@@ -1,5 +1,6 @@
 import {localTree, type LocalFiles} from '../../configs/local-files.ts';
 import type {Configs} from '../../configs/schema.ts';
+import {wholeName, type ImagePins} from './pins.ts';
 import {archiveFiles, aptSourceSettings} from './root-fs-settings.ts';
 import {optional, type Setting, type StepFile} from './step.ts';
 
@@ -47,8 +48,10 @@ export function dockerFiles(configs: Configs, local: LocalFiles): StepFile[] {
 }
 
 /** What a card has beside its packages: cheap to put in. */
-export function cardSettings({rpi_sd_image: card}: Configs, local: LocalFiles): Setting[] {
-  const images = card.preload.map(({archive}) => localTree(local, archive).digest);
+export function cardSettings({rpi_sd_image: card}: Configs, local: LocalFiles, pins: ImagePins): Setting[] {
+  const images = card.preload.map((item) =>
+    typeof item === 'string' ? (pins.get(wholeName(item)) ?? '') : localTree(local, item.archive).digest,
+  );
   const forms = card.compression.join(' ');
   return [
     ...optional('rpi_sd_image.preload', 'PRELOAD', images.join('\n')),
@@ -71,11 +74,17 @@ export function cardSettings({rpi_sd_image: card}: Configs, local: LocalFiles): 
 /** The files of {@link cardSettings}. */
 export function cardFiles({rpi_sd_image: card}: Configs, local: LocalFiles): StepFile[] {
   return [
-    ...card.preload.map(({archive}, index) => ({
-      path: `preload/${index}`,
-      field: 'rpi_sd_image.preload',
-      tree: localTree(local, archive),
-    })),
+    ...card.preload.flatMap((item, index) =>
+      typeof item === 'string'
+        ? []
+        : [
+            {
+              path: `preload/${index}`,
+              field: 'rpi_sd_image.preload',
+              tree: localTree(local, item.archive),
+            },
+          ],
+    ),
     ...(card.compose === ''
       ? []
       : [{path: 'compose.yaml', field: 'rpi_sd_image.compose', tree: localTree(local, card.compose)}]),

@@ -7,7 +7,8 @@ import {rootFsSteps} from './root-fs.ts';
 import {rpiBootloaderSteps} from './rpi-bootloader.ts';
 import {rpiKernelSteps} from './rpi-kernel.ts';
 import {rpiSdImageSteps} from './rpi-sd-image.ts';
-import {noPins, type Pins} from './pins.ts';
+import {otaBundlerSteps} from './ota-bundler.ts';
+import {noImagePins, noPins, type ImagePins, type Pins} from './pins.ts';
 import type {Step} from './step.ts';
 
 /** The step that every other one needs: it makes an image, not artifacts, so it is no container run. */
@@ -18,14 +19,21 @@ export const baseImageStep = 'base_image';
  *
  * @param local the files beside configs.json that it names.
  * @param pins the commits of the git repositories that it names.
+ * @param imagePins the digests of the Docker images that it names.
  */
-export function allSteps(configs: Configs, local: LocalFiles = noLocalFiles, pins: Pins = noPins): Step[] {
+export function allSteps(
+  configs: Configs,
+  local: LocalFiles = noLocalFiles,
+  pins: Pins = noPins,
+  imagePins: ImagePins = noImagePins,
+): Step[] {
   return [
     ...rootFsSteps(configs, local, pins),
     ...blankImageSteps(configs, pins),
     ...rpiBootloaderSteps(configs, pins),
     ...rpiKernelSteps(configs, pins),
-    ...rpiSdImageSteps(configs, local, pins),
+    ...rpiSdImageSteps(configs, local, pins, imagePins),
+    ...otaBundlerSteps(configs, local),
   ];
 }
 

@@ -1,4 +1,5 @@
 import {parseGitReference, type GitReference} from '../../configs/git-reference.ts';
+import {formatImageReference, parseImageReference} from '../../configs/image-reference.ts';
 import {componentNames, type Configs} from '../../configs/schema.ts';
 import type {PinnedFolder} from './step.ts';
 
@@ -7,6 +8,27 @@ export type Pins = ReadonlyMap<string, PinnedFolder>;
 
 /** Where only the names of steps matter, nobody has to ask a repository. */
 export const noPins: Pins = new Map();
+
+/** Digests of the Docker images that a card gets from registries, by their whole names. */
+export type ImagePins = ReadonlyMap<string, string>;
+
+/** As {@link noPins}. */
+export const noImagePins: ImagePins = new Map();
+
+/** The whole names of the Docker images that a configuration wants from registries, each once. */
+export function wantedImages({rpi_sd_image: card}: Configs): string[] {
+  if (card.repo !== 'builtin') return [];
+  const names = card.preload.flatMap((item) => (typeof item === 'string' ? [wholeName(item)] : []));
+  return [...new Set(names)];
+}
+
+/** The name of an image without abbreviations; the schema has checked it. */
+export function wholeName(text: string): string {
+  const reference = parseImageReference(text);
+  if (reference === undefined) throw new Error(`not the name of an image: ${text}`);
+  const {tag, digest} = reference;
+  return formatImageReference((tag ?? digest) ? reference : {...reference, tag: 'latest'});
+}
 
 /** A folder of a git repository that a configuration asks for, not pinned yet. */
 export type WantedFolder = Omit<PinnedFolder, 'commit'>;

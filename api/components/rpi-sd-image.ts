@@ -12,13 +12,15 @@ import {
 } from './root-fs-settings.ts';
 import {bootloaderArtifact} from './rpi-bootloader.ts';
 import {hypriotSdImage} from './hypriot-contract.ts';
-import {noPins, type Pins} from './pins.ts';
+import {noImagePins, noPins, type ImagePins, type Pins} from './pins.ts';
+import {preloadSteps} from './preload.ts';
 import {gibibyte, packageList, withDigest, type Step} from './step.ts';
 
 export function rpiSdImageSteps(
   configs: Configs,
   local: LocalFiles = noLocalFiles,
   pins: Pins = noPins,
+  imagePins: ImagePins = noImagePins,
 ): Step[] {
   const config = configs.rpi_sd_image;
   if (config.repo !== 'builtin') return hypriotSdImage(configs, pins);
@@ -32,7 +34,7 @@ export function rpiSdImageSteps(
     imageName: config.image,
   } as const;
   const docker = dockerSettings(configs, local);
-  const machine = machineSteps(configs);
+  const parts = [...machineSteps(configs), ...preloadSteps(configs, imagePins)];
   return [
     {
       ...common,
@@ -65,7 +67,7 @@ export function rpiSdImageSteps(
       executes: rootFsArchitecture(configs),
       memoryBytes: 2 * gibibyte,
     },
-    ...machine,
+    ...parts,
     {
       ...common,
       name: 'rpi_sd_image',
@@ -73,7 +75,7 @@ export function rpiSdImageSteps(
       command: ['/builder/build.sh'],
       settings: [
         ...identitySettings(configs, local),
-        ...cardSettings(configs, local),
+        ...cardSettings(configs, local, imagePins),
         ...sizeSettings(configs),
         {field: 'rpi_sd_image.version', variable: 'VERSION', value: config.version},
         {
@@ -89,7 +91,7 @@ export function rpiSdImageSteps(
         'blank_image',
         'rpi_bootloader',
         'rpi_kernel',
-        ...machine.map(({name}) => name),
+        ...parts.map(({name}) => name),
       ],
       files: [...overlayFiles(configs, local), ...cardFiles(configs, local)],
       outputs: [

@@ -1,5 +1,6 @@
 import type {LocalTree} from '../../configs/local-tree.ts';
 import type {ComponentName} from '../../configs/schema.ts';
+import type {UpdateWork} from './update-work.ts';
 
 /** One setting of a step: an environment variable of its container, and the configuration field it comes from. */
 export interface Setting {
@@ -40,6 +41,16 @@ export interface PinnedFolder {
   readonly folder: string;
   /** Full id; empty where nobody asked the repository, because only the names of steps matter. */
   readonly commit: string;
+}
+
+/** A Docker image of a registry, pinned. */
+export interface PinnedImage {
+  /** Without abbreviations. */
+  readonly name: string;
+  /** Of the manifest for the board; empty where nobody asked the registry, because only the names of steps matter. */
+  readonly digest: string;
+  /** The output that it becomes: an archive for `docker load`. */
+  readonly output: string;
 }
 
 /** Files of an input that a repository of Hypriot's shape expects beside its outputs. */
@@ -105,6 +116,10 @@ export interface Step {
   readonly memoryBytes: number;
   /** No container at all: the client fetches this, and `source.tar` is the output. */
   readonly checkout?: PinnedFolder;
+  /** No container either: the client makes the outputs. */
+  readonly client?: UpdateWork;
+  /** No container either: the client fetches these, each into an output of its own. */
+  readonly images?: readonly PinnedImage[];
   /** The build image is made from this instead of from `build-images/`. */
   readonly repository?: PinnedFolder;
   /** Only together with `repository`. */

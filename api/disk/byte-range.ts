@@ -35,3 +35,17 @@ export function joinRanges(
 export function sumRanges(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, {start, end}) => sum + end - start, 0);
 }
+
+/** What of some ranges no range of `others` covers. */
+export function subtractRanges(ranges: readonly ByteRange[], others: readonly ByteRange[]): ByteRange[] {
+  let rest = [...ranges];
+  for (const {start, end} of others) {
+    rest = rest.flatMap((part) =>
+      [
+        {start: part.start, end: Math.min(part.end, start)},
+        {start: Math.max(part.start, end), end: part.end},
+      ].filter((piece) => piece.start < piece.end),
+    );
+  }
+  return rest;
+}

@@ -32,7 +32,15 @@ export interface Ext4Group {
   readonly inodeTable: number;
   /** None of its blocks is in use but for the bookkeeping, and the bitmap is not there. */
   readonly hasNoBlockBitmap: boolean;
+  /**
+   * Inodes at the end of the table that nobody has used yet, and that the kernel zeroes before anybody does: what lies
+   * there does not matter.
+   */
+  readonly untouchedInodes: number;
 }
+
+/** Flags of a group: no inode is in use; no block is; the inode table is zeros where it is not in use. */
+const groupFlags = {inodesUnused: 1, blocksUnused: 2, inodesZeroed: 4};
 
 /** Reads superblock and group descriptors; undefined where there is no ext file system. */
 export async function readExt4Layout(source: ByteSource): Promise<Ext4Layout | undefined> {
@@ -50,6 +58,8 @@ export async function readExt4Layout(source: ByteSource): Promise<Ext4Layout | u
   const groupCount = Math.ceil((blockCount - firstDataBlock) / blocksPerGroup);
   if (groupCount * descriptorBytes > source.sizeBytes)
     throw new DamagedError('more groups than there is room for');
+  // gdt_csum or metadata_csum: only with checksums do flags and counts of a group mean anything.
+  const hasChecksums = (block.readUInt32LE(100) & 0x410) !== 0;
   const table = await source.read((firstDataBlock + 1) * blockBytes, groupCount * descriptorBytes);
   if (table.length < groupCount * descriptorBytes)
     throw new DamagedError('the group descriptors are cut off');
@@ -66,21 +76,31 @@ export async function readExt4Layout(source: ByteSource): Promise<Ext4Layout | u
     isSparseSuper: (block.readUInt32LE(100) & 0x01) !== 0,
     hasPlainBitmaps: (block.readUInt32LE(96) & 0x10) === 0 && (block.readUInt32LE(100) & 0x200) === 0,
     groups: Array.from({length: groupCount}, (_, group) =>
-      readGroup(table.subarray(group * descriptorBytes, (group + 1) * descriptorBytes)),
+      readGroup(
+        table.subarray(group * descriptorBytes, (group + 1) * descriptorBytes),
+        hasChecksums ? inodesPerGroup : 0,
+      ),
     ),
     identity: readIdentity(block),
   };
 }
 
-function readGroup(descriptor: Buffer): Ext4Group {
+/** @param mostUntouched 0 where the descriptors say nothing about the inode tables. */
+function readGroup(descriptor: Buffer, mostUntouched: number): Ext4Group {
   const wide = descriptor.length >= 64;
   const number = (low: number, high: number) =>
     descriptor.readUInt32LE(low) + (wide ? descriptor.readUInt32LE(high) * 2 ** 32 : 0);
+  const flags = descriptor.readUInt16LE(18);
+  const unused =
+    (flags & groupFlags.inodesUnused) !== 0
+      ? mostUntouched
+      : descriptor.readUInt16LE(28) + (wide ? descriptor.readUInt16LE(50) * 2 ** 16 : 0);
   return {
     blockBitmap: number(0, 32),
     inodeBitmap: number(4, 36),
     inodeTable: number(8, 40),
-    hasNoBlockBitmap: (descriptor.readUInt16LE(18) & 0x02) !== 0,
+    hasNoBlockBitmap: (flags & groupFlags.blocksUnused) !== 0,
+    untouchedInodes: (flags & groupFlags.inodesZeroed) !== 0 ? 0 : Math.min(unused, mostUntouched),
   };
 }
 
@@ -124,4 +144,14 @@ export function describeExt4Offset(layout: Ext4Layout, offset: number): string {
     }
   }
   return `block ${block} of group ${Math.floor((block - firstDataBlock) / blocksPerGroup)}`;
+}
+
+/** sparse_super: copies of the superblock lie in groups 0, 1 and the powers of 3, 5 and 7. */
+export function hasSuperblockCopy(group: number): boolean {
+  if (group < 2) return true;
+  return [3, 5, 7].some((base) => {
+    let power = base;
+    while (power < group) power *= base;
+    return power === group;
+  });
 }

@@ -1,6 +1,6 @@
 import {sliceOf, type ByteSource} from './byte-source.ts';
-import {joinRanges, type ByteRange} from './byte-range.ts';
-import {readExt4Layout, type Ext4Layout} from './ext4-layout.ts';
+import {joinRanges, subtractRanges, type ByteRange} from './byte-range.ts';
+import {hasSuperblockCopy, readExt4Layout, type Ext4Layout} from './ext4-layout.ts';
 import {readFatGeometry, type FatGeometry} from './fat-geometry.ts';
 import {DamagedError} from './file-system.ts';
 import {readPartitionTable, type Partition} from './partition-table.ts';
@@ -42,7 +42,8 @@ async function usedInPartition(image: ByteSource, {startBytes, sizeBytes}: Parti
   }));
 }
 
-async function usedInFileSystem(partition: ByteSource): Promise<ByteRange[] | undefined> {
+/** The parts of a partition that its file system uses; undefined for one that is not understood. */
+export async function usedInFileSystem(partition: ByteSource): Promise<ByteRange[] | undefined> {
   const ext4 = await readExt4Layout(partition);
   if (ext4 !== undefined) return ext4.hasPlainBitmaps ? usedInExt4(partition, ext4) : undefined;
   const fat = readFatGeometry(await partition.read(0, 512));
@@ -63,38 +64,38 @@ async function usedInFat(partition: ByteSource, geometry: FatGeometry): Promise<
   return used;
 }
 
-/** Blocks that the bitmaps mark, and the bookkeeping of every group: one that has only that may have no bitmap yet. */
+/**
+ * Blocks that the bitmaps mark, and the bookkeeping of every group: one that has only that may have no bitmap yet. Left
+ * out are the parts of inode tables that the kernel is still to zero: it does so on every disk that mke2fs has made with
+ * its usual settings, whatever was there before.
+ */
 async function usedInExt4(partition: ByteSource, layout: Ext4Layout): Promise<ByteRange[]> {
   const {blockBytes: block, groups, firstDataBlock, blocksPerGroup, inodesPerGroup, inodeBytes} = layout;
   const tableBlocks =
     Math.ceil((groups.length * layout.descriptorBytes) / block) + layout.reservedTableBlocks;
-  const inodeBlocks = Math.ceil((inodesPerGroup * inodeBytes) / block);
+  const tableEnd = Math.ceil((inodesPerGroup * inodeBytes) / block);
+  const untouched: ByteRange[] = [];
   const used: {start: number; end: number}[] = [{start: 0, end: (firstDataBlock + 1) * block}];
   for (const [index, group] of groups.entries()) {
     const first = firstDataBlock + index * blocksPerGroup;
     const count = Math.min(blocksPerGroup, layout.blockCount - first);
-    if (!layout.isSparseSuper || hasSuperblock(index))
+    if (!layout.isSparseSuper || hasSuperblockCopy(index))
       addRange(used, first * block, (1 + tableBlocks) * block);
     addRange(used, group.blockBitmap * block, block);
     addRange(used, group.inodeBitmap * block, block);
-    addRange(used, group.inodeTable * block, inodeBlocks * block);
+    const touchedEnd = Math.ceil(((inodesPerGroup - group.untouchedInodes) * inodeBytes) / block);
+    addRange(used, group.inodeTable * block, touchedEnd * block);
+    untouched.push({
+      start: (group.inodeTable + touchedEnd) * block,
+      end: (group.inodeTable + tableEnd) * block,
+    });
     if (group.hasNoBlockBitmap) continue;
     const bitmap = await partition.read(group.blockBitmap * block, block);
     if (bitmap.length * 8 < count) throw new DamagedError('a block bitmap is cut off');
     for (let bit = 0; bit < count; bit++)
       if (((bitmap[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0) addRange(used, (first + bit) * block, block);
   }
-  return used;
-}
-
-/** sparse_super: copies of the superblock lie in groups 0, 1 and the powers of 3, 5 and 7. */
-function hasSuperblock(group: number): boolean {
-  if (group < 2) return true;
-  return [3, 5, 7].some((base) => {
-    let power = base;
-    while (power < group) power *= base;
-    return power === group;
-  });
+  return subtractRanges(used, untouched);
 }
 
 function addRange(ranges: {start: number; end: number}[], start: number, length: number): void {

@@ -2,13 +2,12 @@ import {createHash} from 'node:crypto';
 import {join} from 'node:path';
 import type {LockedTools} from '../../configs/lock-file.ts';
 import type {Configs} from '../../configs/schema.ts';
-import type {ImageCache} from '../../volumes/image-cache.ts';
 import type {BuildContext} from '../docker/build-context.ts';
 import {label} from '../docker/labels.ts';
 import {PipelineError} from '../errors.ts';
 import {baseIdentity, bootstrappedTag, buildBaseImage} from './build-base-image.ts';
 import {buildImageContext, builtinBuildImages} from './build-image.ts';
-import {lockedTag, restoreImage, type NotRestored} from './locked-image.ts';
+import {lockedTag, restoreImage, type ImageFiles, type NotRestored} from './locked-image.ts';
 import type {EngineSession} from './session.ts';
 import {toolsDigest} from './tool-packages.ts';
 
@@ -48,7 +47,7 @@ export async function findBaseImage(
  * Makes sure that the engine has the base image: finds it, takes that of the lock from the package volume, pulls what
  * the user names, or builds it.
  *
- * @param cache Where the image of a lock may be.
+ * @param places Where the image of a lock may be: the package volume, then registries.
  * @throws PipelineError `IMAGE_UNAVAILABLE` or `IMAGE_BUILD_FAILED`.
  */
 export async function ensureBaseImage(
@@ -57,9 +56,9 @@ export async function ensureBaseImage(
   progress: (message: string) => void,
   onLine: (line: string) => void,
   signal?: AbortSignal,
-  cache?: ImageCache,
+  places: readonly ImageFiles[] = [],
 ): Promise<BaseImage> {
-  const image = await provideBaseImage(session, request, progress, onLine, signal, cache);
+  const image = await provideBaseImage(session, request, progress, onLine, signal, places);
   if (request.image === undefined)
     await session.images.tag(image.reference, request.configs.base_image.image);
   return image;
@@ -71,18 +70,31 @@ async function provideBaseImage(
   progress: (message: string) => void,
   onLine: (line: string) => void,
   signal: AbortSignal | undefined,
-  cache: ImageCache | undefined,
+  places: readonly ImageFiles[],
 ): Promise<BaseImage> {
   const found = await findBaseImage(session, request);
   if (found !== undefined && isLocked(found, request.locked)) return found;
-  const restored = await restoreLocked(session, request, progress, cache);
-  if (typeof restored === 'object') return restored;
-  if (restored === 'damaged') progress(`the base image of the lock is damaged in ${cache?.label ?? ''}`);
-  if (request.offline) throw unavailableOffline(found, cache, restored);
+  let why: NotRestored | 'not locked' | 'other version' | undefined;
+  for (const place of places) {
+    const restored = await restoreLocked(session, request, progress, place);
+    if (typeof restored === 'object') return restored;
+    if (restored === 'damaged') progress(`the base image of the lock is damaged in ${place.label}`);
+    // What is said of the first place, the package volume, is what somebody without a network can do something about.
+    why ??= restored;
+  }
+  if (request.offline) throw unavailableOffline(found, places[0], why ?? 'not locked');
   if (found !== undefined) return found;
   if (request.image !== undefined) return pullNamedImage(session, request.image, progress, signal);
   const {tag, context} = await wantedImage(session, request);
   return buildBaseImage(session, request.configs, tag, context, progress, onLine, signal);
+}
+
+/** The identity of the base image that a lock names, which need not be there. */
+export async function lockedBaseIdentity({packages}: LockedTools): Promise<string> {
+  return baseIdentity(
+    await buildImageContext(join(builtinBuildImages(), 'base_image')),
+    toolsDigest(packages),
+  );
 }
 
 /** Whether an image has the packages that a lock says; without a lock every image has. */
@@ -111,10 +123,10 @@ async function restoreLocked(
   session: EngineSession,
   request: BaseImageRequest,
   progress: (message: string) => void,
-  cache: ImageCache | undefined,
+  cache: ImageFiles,
 ): Promise<BaseImage | NotRestored | 'not locked' | 'other version'> {
   const {locked} = request;
-  if (cache === undefined || locked?.image === undefined) return 'not locked';
+  if (locked?.image === undefined) return 'not locked';
   const tag = lockedTag(repository, locked.image);
   if ((await session.images.find(tag))?.content !== locked.image.content) {
     progress(`taking the base image of the lock from ${cache.label}`);
@@ -133,7 +145,7 @@ async function restoreLocked(
 
 function unavailableOffline(
   found: BaseImage | undefined,
-  cache: ImageCache | undefined,
+  cache: ImageFiles | undefined,
   why: NotRestored | 'not locked' | 'other version',
 ): PipelineError {
   const volume = `the package volume ${cache?.label ?? ''}`;

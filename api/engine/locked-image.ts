@@ -13,6 +13,9 @@ import type {EngineSession} from './session.ts';
 /** A list of the images in a file is some hundred bytes. */
 const longestManifest = 64 * 1024;
 
+/** Where the files of images lie. */
+export type ImageFiles = Pick<ImageCache, 'label' | 'open'>;
+
 /** Why an image that a lock names could not be taken from the package volume. */
 export type NotRestored = 'absent' | 'damaged' | 'foreign';
 
@@ -34,7 +37,7 @@ export async function keepImage(
 }
 
 /**
- * Loads the image that a lock names from the package volume. Nothing of the file is given to the engine before all of
+ * Loads the image that a lock names. Nothing of the file is given to the engine before all of
  * it has been read and has the digest that the lock says; and what the engine then has must be the image of the lock.
  *
  * @param tag The name that it gets.
@@ -43,7 +46,7 @@ export async function keepImage(
  */
 export async function restoreImage(
   session: EngineSession,
-  cache: ImageCache,
+  cache: ImageFiles,
   locked: LockedImage,
   tag: string,
 ): Promise<NotRestored | undefined> {
@@ -103,10 +106,10 @@ async function isOneWithoutName(file: Readable): Promise<boolean> {
   return image !== undefined && others.length === 0 && (image.RepoTags ?? []).length === 0;
 }
 
-function forged(cache: ImageCache, tag: string, what: string): PipelineError {
+function forged(cache: ImageFiles, tag: string, what: string): PipelineError {
   return new PipelineError(
     'IMAGE_UNAVAILABLE',
-    `the file for ${tag} in the package volume ${cache.label} ${what}; it is not used`,
+    `the file for ${tag} in ${cache.label} ${what}; it is not used`,
     {hint: 'Somebody has changed the lock or the volume: take the lock from where it was made.'},
   );
 }

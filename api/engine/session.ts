@@ -41,6 +41,7 @@ export class EngineSession implements VolumeHost {
   readonly label: string;
   #baseImage: string | undefined;
   #attendant: Promise<DockerContainer> | undefined;
+  #rootFolder: Promise<string | undefined> | undefined;
   readonly #rootViews = new Map<VolumeReference, Promise<string>>();
   readonly #views = new Set<string>();
   readonly #held: Duplex[] = [];
@@ -79,8 +80,17 @@ export class EngineSession implements VolumeHost {
     this.#baseImage = reference;
   }
 
+  /** Whether anything in the volume can be changed. */
+  get hasBaseImage(): boolean {
+    return this.#baseImage !== undefined;
+  }
+
   run(script: string, args: readonly string[]): Promise<string> {
     return this.#run(volumeRoot, script, args);
+  }
+
+  runWithInput(script: string, args: readonly string[], input: AsyncIterable<Buffer>): Promise<string> {
+    return this.#run(volumeRoot, script, args, input);
   }
 
   stream(command: readonly string[], onChunk: (chunk: Buffer) => Promise<void> | void): Promise<void> {
@@ -150,6 +160,10 @@ export class EngineSession implements VolumeHost {
 
   readFolder(path: string): Promise<ReadonlyMap<string, Buffer>> {
     return this.#readFolder(this.volume, path);
+  }
+
+  rootFolder(): Promise<string | undefined> {
+    return (this.#rootFolder ??= this.#rootPath(this.volume).catch(() => undefined));
   }
 
   async #readFolder(volume: VolumeReference, path: string): Promise<ReadonlyMap<string, Buffer>> {

@@ -29,8 +29,12 @@ export interface PlannedStep {
   readonly needs: readonly string[];
   /** `hit`: the store has its artifacts. `run`: it will run. */
   readonly action: 'hit' | 'run';
+  /** Of a hit: the registry that has it; absent where the volume does. */
+  readonly from?: string;
   /** Why it has to run, one sentence each; empty for a hit. */
   readonly reasons: readonly string[];
+  /** Of a matrix: the variants that need it. */
+  readonly variants?: readonly string[];
   /** Identity of the step's inputs; absent while something that it depends on is not known. */
   readonly fingerprint?: string;
 }
@@ -72,6 +76,8 @@ export interface StepFinished {
   readonly step: string;
   /** `built` now, or taken from the store (`hit`). */
   readonly outcome: 'built' | 'hit';
+  /** The registry that it was found in. */
+  readonly from?: string;
   readonly durationMs: number;
   readonly artifacts: readonly Artifact[];
 }

@@ -8,6 +8,7 @@ export type StepFailure =
   | StorageFull
   | PackagesMissing
   | EngineFailed
+  | UpdateFailed
   | Interrupted
   | Cancelled;
 
@@ -71,6 +72,13 @@ export interface PackagesMissing extends FailureBase {
 /** The engine refused or broke a request that should have worked. */
 export interface EngineFailed extends FailureBase {
   readonly reason: 'engine-failed';
+}
+
+/** What the client makes of the step's inputs could not be made. */
+export interface UpdateFailed extends FailureBase {
+  readonly reason: 'update-failed';
+  /** The code of the error: `ROOTFS_INVALID`, `REGISTRY_FAILED`, … */
+  readonly code: string;
 }
 
 /** The user stopped the run while this step was running. */

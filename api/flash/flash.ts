@@ -1,5 +1,5 @@
 import {resolve} from 'node:path';
-import {joinRanges, sumRanges} from '../disk/byte-range.ts';
+import {joinRanges, subtractRanges, sumRanges} from '../disk/byte-range.ts';
 import type {BlockMap, MappedRange} from '../disk/bmap.ts';
 import {PatchedSource} from '../disk/patched-source.ts';
 import {PipelineError} from '../errors.ts';
@@ -71,26 +71,10 @@ export function withPatches({imageBytes, ranges}: BlockMap, disk: PatchedSource)
   if (added.length === 0) return [...ranges];
   const widened = joinRanges(added, {blockBytes: 4096, sizeBytes: imageBytes});
   // A part that a range of the map covers is written with that range.
-  const outside = widened.flatMap((range) => subtract(range, ranges));
+  const outside = subtractRanges(widened, ranges);
   return [...ranges, ...outside.map((range) => ({...range, sha256: undefined}))].sort(
     (a, b) => a.start - b.start,
   );
-}
-
-function subtract(
-  range: {start: number; end: number},
-  others: readonly MappedRange[],
-): {start: number; end: number}[] {
-  let rest = [range];
-  for (const {start, end} of others) {
-    rest = rest.flatMap((part) =>
-      [
-        {start: part.start, end: Math.min(part.end, start)},
-        {start: Math.max(part.start, end), end: part.end},
-      ].filter((piece) => piece.start < piece.end),
-    );
-  }
-  return rest;
 }
 
 function checkSize({path, device}: Target, imageBytes: number, image: string): void {

@@ -37,16 +37,24 @@ interface OpenOptions {
  */
 export async function openImage(wanted: string, options: OpenOptions): Promise<OpenImage> {
   const {emit, signal} = options;
-  const path = /^https?:\/\//i.test(wanted)
+  const downloaded = /^https?:\/\//i.test(wanted)
     ? await inPhase('download', wanted, emit, (progress) => downloadImage(wanted, {progress, emit, signal}))
-    : await findFile(wanted);
-  const packing = findPacking(await readHead(path));
-  // Of a folder, which image it was has to be known.
-  const label = path.startsWith(`${resolve(wanted)}/`) ? join(wanted, basename(path)) : wanted;
-  if (packing === undefined) return openPlain(path, label);
-  if (options.mustBePlain === true) throw needsOutput(wanted, 'is packed');
-  await checkSum(path);
-  return unpack(path, packing, wanted, options);
+    : undefined;
+  try {
+    const path = downloaded?.path ?? (await findFile(wanted));
+    const packing = findPacking(await readHead(path));
+    // Of a folder, which image it was has to be known.
+    const label = path.startsWith(`${resolve(wanted)}/`) ? join(wanted, basename(path)) : wanted;
+    if (packing === undefined) return await openPlain(path, label, {remove: downloaded?.release});
+    if (options.mustBePlain === true) throw needsOutput(wanted, 'is packed');
+    if (downloaded === undefined) await checkSum(path);
+    const image = await unpack(path, packing, wanted, options);
+    await downloaded?.release();
+    return image;
+  } catch (error) {
+    await downloaded?.release();
+    throw error;
+  }
 }
 
 /** The error for an image that can only be changed in a copy. */
@@ -113,16 +121,27 @@ async function readHead(path: string): Promise<Buffer> {
   return await source.read(0, 16);
 }
 
-async function openPlain(path: string, label: string, work?: string): Promise<OpenImage> {
+interface Temporary {
+  /** Whether the image was unpacked into it. */
+  readonly isPacked?: boolean;
+  /** Called when the image is closed. */
+  readonly remove: (() => Promise<void>) | undefined;
+}
+
+async function openPlain(
+  path: string,
+  label: string,
+  {isPacked = false, remove}: Temporary,
+): Promise<OpenImage> {
   const source = await FileSource.open(path);
   const image = {
     label,
     path,
     source,
-    isPacked: work !== undefined,
+    isPacked,
     [Symbol.asyncDispose]: async () => {
       await source.close();
-      if (work !== undefined) await rm(work, {recursive: true, force: true});
+      await remove?.();
     },
   };
   const head = await source.read(0, 512);
@@ -150,7 +169,10 @@ async function unpack(
         to,
       );
     });
-    return await openPlain(to, label, work);
+    return await openPlain(to, label, {
+      isPacked: true,
+      remove: () => rm(work, {recursive: true, force: true}),
+    });
   } catch (error) {
     await rm(work, {recursive: true, force: true});
     signal.throwIfAborted();

@@ -1,10 +1,10 @@
 import {createHash} from 'node:crypto';
-import {mkdir} from 'node:fs/promises';
-import {homedir} from 'node:os';
+import {mkdir, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
 import {lock} from 'proper-lockfile';
 import {GitError, simpleGit, type SimpleGit} from 'simple-git';
 import {isCommitId} from '../../configs/git-reference.ts';
+import {defaultCacheFolder, openCache} from '../cache/download-cache.ts';
 import {PipelineError} from '../errors.ts';
 import {gitEnvironment, gitVariables} from './git-environment.ts';
 import {gitError, withoutPassword} from './git-error.ts';
@@ -95,15 +95,19 @@ export class GitCache {
       this.#folder,
       createHash('sha256').update(source.repository).digest('hex').slice(0, 32),
     );
-    await mkdir(folder, {recursive: true});
+    await mkdir(this.#folder, {recursive: true});
     const release = await lock(folder, {
       realpath: false,
       stale: 30_000,
       retries: {retries: 600, minTimeout: 1000, maxTimeout: 1000},
     });
     try {
+      // Not before the lock: whoever had it may have removed the repository.
+      await mkdir(folder, {recursive: true});
       const git = this.#git(folder, options.signal, options.onProgress);
       await git.raw('init', '--quiet', '--bare');
+      // When it was last used: what the policy of the cache goes by.
+      await utimes(folder, new Date(), new Date());
       if (await isComplete(git, source)) return folder;
       if (this.isOffline) throw missingOffline(source);
       options.onProgress?.(`fetching ${withoutPassword(source.repository)}`);
@@ -112,6 +116,7 @@ export class GitCache {
       await fetchFiles(git, source, options);
       // The mark of completeness: only now is nothing missing.
       await git.raw('update-ref', completeRef(source), source.commit);
+      await this.#applyPolicy(options);
       return folder;
     } catch (error) {
       throw options.signal?.aborted || !(error instanceof GitError)
@@ -137,6 +142,17 @@ export class GitCache {
         ? source.commit
         : await git.env(gitEnvironment(dates)).raw('commit-tree', '-m', source.folder, treeOf(source));
     await git.raw('archive', '--format=tar', `--output=${file}`, commit.trim());
+  }
+
+  /** The repositories count in the cache of downloads that their folder lies in. What is in use stays. */
+  async #applyPolicy({onProgress}: FetchOptions): Promise<void> {
+    if (this.#folder !== defaultFolder()) return;
+    try {
+      await (await openCache())?.prune();
+    } catch (error) {
+      // Nothing that a build should fail for; `cache prune` says it, too.
+      onProgress?.(`the cache keeps everything: ${(error as Error).message}`);
+    }
   }
 
   /** @param folder A bare repository; without one, for commands that need none. */
@@ -165,7 +181,7 @@ export class GitCache {
 }
 
 function defaultFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hypriotkit', 'git');
+  return join(defaultCacheFolder(), 'git');
 }
 
 function missingOffline({repository, commit}: GitFolder): PipelineError {

@@ -1,4 +1,5 @@
-import {Worker} from 'node:worker_threads';
+import type {Worker} from 'node:worker_threads';
+import {startWorker} from '../start-worker.ts';
 import {reviveError, type TaskReply} from './worker-reply.ts';
 
 /** Does tasks, in this process or in others. */
@@ -93,11 +94,4 @@ export class WorkerPool<Task, Result> implements TaskRunner<Task, Result> {
     this.#busy.clear();
     this.#waiting.length = 0;
   }
-}
-
-/** Node 20 reads no TypeScript, and loaders of the parent are not inherited: from the sources tsx is loaded first. */
-function startWorker(script: URL, workerData: unknown): Worker {
-  if (!script.pathname.endsWith('.ts')) return new Worker(script, {workerData});
-  const load = `import('tsx/esm/api').then(({register}) => { register(); return import(${JSON.stringify(script.href)}); })`;
-  return new Worker(load, {eval: true, workerData});
 }

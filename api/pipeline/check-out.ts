@@ -1,13 +1,10 @@
-import {createReadStream} from 'node:fs';
-import {mkdtemp, rm, stat} from 'node:fs/promises';
+import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {Readable, type Writable} from 'node:stream';
-import {pipeline} from 'node:stream/promises';
-import {pack} from 'tar-stream';
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import {sourceArchive, type PinnedFolder} from '../components/step.ts';
 import type {RunContext} from './run-context.ts';
+import {sendOutputs} from './send-outputs.ts';
 import type {StepLog} from './step-log.ts';
 
 /**
@@ -27,15 +24,7 @@ export async function checkOut(
     const file = join(scratch, sourceArchive);
     await git.archive(folder, file, {onProgress: log.progress, signal});
     log.progress('sending it to the engine');
-    const {size} = await stat(file);
-    const envelope = pack();
-    const entry = envelope.entry({name: sourceArchive, mode: 0o644, mtime: new Date(0), size});
-    await Promise.all([
-      session.writeArchive(work.path, Readable.from(envelope)),
-      pipeline(createReadStream(file), entry as unknown as Writable, {signal}).then(() =>
-        envelope.finalize(),
-      ),
-    ]);
+    await sendOutputs(scratch, [sourceArchive], work, {session, signal});
   } finally {
     await rm(scratch, {recursive: true, force: true});
   }

@@ -3,6 +3,7 @@ import {VolumeScriptError} from '../../volumes/volume-host.ts';
 import {ImageOperationError} from '../docker/images.ts';
 import type {ContainerExit} from '../docker/containers.ts';
 import {PipelineError} from '../errors.ts';
+import {UpdateError} from '../updates/update-error.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 
 /** How many of a container's last lines a failure carries. */
@@ -62,6 +63,10 @@ export function classifyError(step: string, error: unknown): StepFailure | undef
       message: error.message,
       ...(error.hint !== undefined && {hint: error.hint}),
     };
+  }
+  if (error instanceof UpdateError) {
+    const {message, hint, code} = error;
+    return {reason: 'update-failed', step, message, code, ...(hint !== undefined && {hint})};
   }
   if (isStorageFull(error)) return fullStorage(step, []);
   if (error instanceof VolumeScriptError) {

@@ -1,20 +1,29 @@
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 
+/** What is asked about an entry, wherever it lies. */
+export interface SelectableEntry {
+  readonly step: string;
+  readonly fingerprint: string;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly sizeBytes: number;
+}
+
 /** Which entries are asked for. What is not given does not count. */
-export interface EntryCriteria {
+export interface EntryCriteria<T extends SelectableEntry = SelectableEntry> {
   readonly components?: ReadonlySet<string> | undefined;
   /** True for an entry that the current configuration would use. */
-  readonly isReachable?: ((entry: StoreEntry) => boolean) | undefined;
+  readonly isReachable?: ((entry: T) => boolean) | undefined;
   readonly olderThanMs?: number | undefined;
   readonly keepBytes?: number | undefined;
 }
 
 /** The entries that meet every criterion that is given, newest first. */
-export function selectEntries(
-  entries: readonly StoreEntry[],
-  criteria: EntryCriteria,
+export function selectEntries<T extends SelectableEntry>(
+  entries: readonly T[],
+  criteria: EntryCriteria<T>,
   nowMs = Date.now(),
-): StoreEntry[] {
+): T[] {
   const {components, isReachable, olderThanMs, keepBytes} = criteria;
   const newestFirst = [...entries].sort(byAge);
   const kept = keepBytes === undefined ? undefined : newestThatFit(newestFirst, keepBytes);
@@ -27,12 +36,17 @@ export function selectEntries(
   );
 }
 
+/** An entry of a volume, with its size. */
+export function withSize(entry: StoreEntry): StoreEntry & SelectableEntry {
+  return {...entry, sizeBytes: sizeOf(entry)};
+}
+
 /** From the newest on, until one does not fit: an older one that would fit is not worth more than a newer one. */
-function newestThatFit(newestFirst: readonly StoreEntry[], bytes: number): ReadonlySet<StoreEntry> {
-  const kept = new Set<StoreEntry>();
+function newestThatFit<T extends SelectableEntry>(newestFirst: readonly T[], bytes: number): ReadonlySet<T> {
+  const kept = new Set<T>();
   let left = bytes;
   for (const entry of newestFirst) {
-    left -= sizeOf(entry);
+    left -= entry.sizeBytes;
     if (left < 0) break;
     kept.add(entry);
   }
@@ -49,7 +63,7 @@ function componentOf(step: string): string {
   return step.replace(/\..*/, '');
 }
 
-function byAge(a: StoreEntry, b: StoreEntry): number {
+function byAge(a: SelectableEntry, b: SelectableEntry): number {
   if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? 1 : -1;
   return a.fingerprint < b.fingerprint ? -1 : 1;
 }

@@ -8,7 +8,8 @@ import {removeStaleRuns} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {CleanOptions, CleanResult} from '../options.ts';
 import {findReachable} from './clean-reachable.ts';
-import {selectEntries, sizeOf} from './clean-selection.ts';
+import {cleanRegistry} from './clean-registry.ts';
+import {selectEntries, sizeOf, withSize} from './clean-selection.ts';
 import {toStoredStep} from './inspect.ts';
 import {cleanPackageVolume} from './package-volume.ts';
 
@@ -32,6 +33,7 @@ export async function clean(options: CleanOptions = {}): Promise<CleanResult> {
     }
     return cleanPackageVolume(options);
   }
+  if (options.registry !== undefined) return cleanRegistry(options.registry, options);
   await using session = await openSession(options);
   if (options.dryRun !== true) {
     const live = await removeStaleRuns(session);
@@ -74,7 +76,7 @@ async function cleanEntries(
   const nothing = {volume: session.label, removed: [], freedBytes: 0, entries: []};
   if (!(await volumeExists(session))) return nothing;
   const store = new ArtifactStore(session);
-  const selected = selectEntries([...(await store.entries()).values()], {
+  const selected = selectEntries([...(await store.entries()).values()].map(withSize), {
     components: components.length > 0 ? new Set(components) : undefined,
     isReachable: options.unreachable === true ? await findReachable(session, store, options) : undefined,
     olderThanMs: options.olderThanMs,
@@ -95,7 +97,7 @@ async function cleanEntries(
 async function cleanAll(session: EngineSession, dryRun: boolean): Promise<CleanResult> {
   const exists = await volumeExists(session);
   const entries = exists ? [...(await new ArtifactStore(session).entries()).values()] : [];
-  const shared = {volume: session.label, entries: selectEntries(entries, {}).map(toStoredStep)};
+  const shared = {volume: session.label, entries: selectEntries(entries.map(withSize), {}).map(toStoredStep)};
   const freedBytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
   const volume = exists ? await cleanVolume(session, entries.length > 0, dryRun) : [];
   if (dryRun) return {...shared, removed: volume, freedBytes};

@@ -3,10 +3,12 @@ import type {Artifact, DeliveredArtifact} from '../events/event.ts';
 import {packageVersion} from '../version.ts';
 import {deliver} from './deliver.ts';
 import {matchesOutput} from './match-outputs.ts';
-import {writeProvenance} from './provenance.ts';
+import {Holdings} from './holdings.ts';
+import {writeProvenance, type Provenance} from './provenance.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
 import type {Selection} from './select-steps.ts';
+import type {TeamCache} from './team-cache.ts';
 
 /** The finished entries, by step. */
 type Entries = ReadonlyMap<string, StoreEntry>;
@@ -26,10 +28,11 @@ export function selectedArtifacts(selection: Selection, entries: Entries): Artif
 export async function deliverSelected(
   run: Run,
   entries: Entries,
-  context: RunContext,
+  context: Pick<RunContext, 'epoch'> & Pick<Provenance, 'baseImage'>,
   folder: string,
 ): Promise<DeliveredArtifact[]> {
-  const {selection, session, store, resolved, emit, signal} = run;
+  const {selection, session, cache, resolved, emit, signal} = run;
+  const store = new Holdings(run);
   const delivered: DeliveredArtifact[] = [];
   for (const {entry, files} of selectedFiles(selection, entries)) {
     delivered.push(...(await deliver(store, entry, files, folder, emit, signal)));
@@ -41,11 +44,22 @@ export async function deliverSelected(
     configs: resolved.components,
     entries: [...entries.values()],
     version: packageVersion(),
+    signal,
+    stored: [...(await run.store.entries()).values()],
+    origins: originsOf(await run.store.entries(), cache),
   });
   return delivered;
 }
 
-function selectedFiles(
+/** The registries of those entries that the volume does not have. */
+function originsOf(
+  stored: ReadonlyMap<string, StoreEntry>,
+  {origins}: TeamCache,
+): ReadonlyMap<string, string> {
+  return new Map([...origins].filter(([fingerprint]) => !stored.has(fingerprint)));
+}
+
+export function selectedFiles(
   {requested, steps}: Selection,
   entries: Entries,
 ): {entry: StoreEntry; files: readonly StoredFile[]}[] {

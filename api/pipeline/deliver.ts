@@ -1,12 +1,13 @@
-import {createHash} from 'node:crypto';
 import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
-import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
+import {sha256File} from '../archive/sha256-file.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
+import {DamagedArtifact} from './damaged-artifact.ts';
 import {DeliveryMemory, settleMs} from './delivery-memory.ts';
 import {Pool} from './pool.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
@@ -38,8 +39,8 @@ export async function prepareTarget(target: string): Promise<string> {
   return folder;
 }
 
-/** Files that are copied at the same time: while one is hashed here, the engine reads another. */
-const atOnce = 2;
+/** Files that are copied at the same time: while one is hashed here, others are read and written. */
+const atOnce = 3;
 
 /**
  * Copies files of an entry into a folder, each verified by its digest before it gets its name. A file that is there
@@ -48,7 +49,7 @@ const atOnce = 2;
  * @throws PipelineError `ARTIFACT_CORRUPT` when the volume no longer has what was published, `DELIVERY_FAILED` for a full disk.
  */
 export async function deliver(
-  store: ArtifactStore,
+  store: EntryReader,
   entry: StoreEntry,
   files: readonly StoredFile[],
   folder: string,
@@ -64,19 +65,21 @@ export async function deliver(
     file: StoredFile,
     arriving?: Promise<DeliveredArtifact>,
   ): Promise<DeliveredArtifact> => {
-    const packed = (await arriving)?.path;
-    return pool.run(async () => {
+    const path = join(folder, file.name);
+    const unchanged = await pool.run(() => {
       either.throwIfAborted();
-      const path = join(folder, file.name);
-      const unchanged = await isUnchanged(path, file, memory);
-      if (!unchanged) {
-        await copyOut({store, entry, file, packed}, path, emit, either);
-        copied.push({sha256: file.sha256, remember: await memory.observe(path)});
-      }
-      const artifact = {...file, step: entry.step, path, unchanged};
-      emit({type: 'artifact-delivered', artifact});
-      return artifact;
+      return isUnchanged(path, file, memory);
     });
+    if (!unchanged) {
+      // What can be copied straight from the volume waits for nothing.
+      const isMade = arriving !== undefined && !(await store.isNear?.(entry, file.name));
+      const packed = isMade ? (await arriving).path : undefined;
+      await pool.run(() => copyOut({store, entry, file, packed}, path, emit, either));
+      copied.push({sha256: file.sha256, remember: await memory.observe(path)});
+    }
+    const artifact = {...file, step: entry.step, path, unchanged};
+    emit({type: 'artifact-delivered', artifact});
+    return artifact;
   };
   const arrivals = new Map<string, Promise<DeliveredArtifact>>();
   let failure: {readonly error: unknown} | undefined;
@@ -108,7 +111,7 @@ function packedFirst(files: readonly StoredFile[]): StoredFile[] {
 
 /** A file that is to be copied, and where it comes from. */
 interface Copy {
-  readonly store: ArtifactStore;
+  readonly store: EntryReader;
   readonly entry: StoreEntry;
   readonly file: StoredFile;
   /** Where its packed form has been delivered and verified. */
@@ -176,30 +179,12 @@ export async function hasContent(path: string, file: StoredFile): Promise<boolea
   return (await sha256File(path)) === file.sha256;
 }
 
-/** Hex SHA-256 of a file, read in 1 MiB pieces through one buffer. */
-export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  const block = Buffer.allocUnsafe(1024 * 1024);
-  const handle = await open(path, 'r');
-  try {
-    for (;;) {
-      const {bytesRead} = await handle.read(block, 0, block.length);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(block.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
 function partialName(name: string): string {
   return `.hypriotkit-partial-${process.pid}-${name}`;
 }
 
-function corrupt(entry: StoreEntry, file: StoredFile): PipelineError {
-  return new PipelineError('ARTIFACT_CORRUPT', `${file.name} of ${entry.step} is damaged in the volume`, {
-    hint: 'Run the same command again: it will be built again.',
-  });
+function corrupt(entry: StoreEntry, file: StoredFile): DamagedArtifact {
+  return new DamagedArtifact(entry, `${file.name} of ${entry.step} is damaged in the volume`);
 }
 
 function unusable(

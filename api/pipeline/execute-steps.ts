@@ -4,9 +4,11 @@ import {removeStaleRuns, sweepVolume} from '../engine/stale-runs.ts';
 import {PipelineError} from '../errors.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {Executor} from './executor.ts';
+import {filesNeeded, isRequested} from './files-needed.ts';
 import {planSteps} from './plan-steps.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
+import {nodesOf} from './step-node.ts';
 
 /**
  * Runs what has to run of the selected steps.
@@ -16,12 +18,18 @@ import type {Run} from './run.ts';
  * @throws PipelineError `BUILD_FAILED` with the steps' failures.
  */
 export async function executeSteps(
-  {selection, session, store, jobs}: Run,
+  {selection, session, store, jobs, cache, folder}: Run,
   context: RunContext,
   verifyAll = false,
 ): Promise<ReadonlyMap<string, StoreEntry>> {
+  const needs = filesNeeded(selection);
+  const delivered = new Set(
+    selection.steps
+      .filter((step) => isRequested(selection, step) && step.outputs.some((output) => output.delivered))
+      .map(({name}) => name),
+  );
   await removeStaleRuns(session);
-  const plan = await planSteps(selection.steps, store, context);
+  const plan = await planSteps(selection.steps, store, context, cache, needs);
   const running = new Set(plan.filter((step) => step.action === 'run').map((step) => step.step));
   if (running.size > 0) {
     await sweepVolume(session, store, context.packages, new ImageCache(session.packageHost));
@@ -33,10 +41,13 @@ export async function executeSteps(
       .flatMap((step) => [step.name, ...step.inputs]),
   );
   const reasons = new Map(plan.map((step) => [step.step, step.reasons]));
-  const executor = new Executor(selection.steps, jobs, {
+  const executor = new Executor(nodesOf(selection.steps), jobs, {
     context,
     mustVerify: (step) => used.has(step) || verifyAll,
     reasons: (step) => reasons.get(step) ?? [],
+    needs,
+    // With a target, what a registry has is copied from there.
+    mustStay: (step) => folder === undefined && delivered.has(step),
   });
   const entries = new Map<string, StoreEntry>();
   const failures: StepFailure[] = [];

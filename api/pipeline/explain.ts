@@ -4,6 +4,7 @@ import type {BaseImage} from '../engine/base-image.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {BuildOptions} from '../options.ts';
 import {loadProject} from './load-project.ts';
+import {emptyHost} from './empty-host.ts';
 import {explainSteps, type ExplainedStep} from './explain-steps.ts';
 import {selectSteps} from './select-steps.ts';
 import {findIdentityContext} from './identity-context.ts';
@@ -71,12 +72,3 @@ function explainBase(
     ],
   };
 }
-
-/** The host of a volume that does not exist. */
-const emptyHost = {
-  label: '',
-  run: () => Promise.reject(new Error('there is no volume')),
-  stream: () => Promise.reject(new Error('there is no volume')),
-  readFolder: () => Promise.resolve(new Map<string, Buffer>()),
-  writeFile: () => Promise.reject(new Error('there is no volume')),
-};

@@ -2,6 +2,7 @@ import {createHash} from 'node:crypto';
 import {z} from 'zod';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {Step} from '../components/step.ts';
+import {shortenLists} from './shorten-list.ts';
 
 /** Raise it when the meaning of a field of {@link FingerprintInputs} changes: no older artifact then matches. */
 export const fingerprintFormat = 1;
@@ -109,32 +110,48 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Says in sentences which inputs differ, for people.
+ * Says which inputs differ, each with its old and its new value, for people. Contents are shown by the first digits of
+ * their digests, secrets not at all, and of long lists what only one of the two has.
  *
+ * @param unknown steps whose output is not known yet: they are not compared.
  * @example root_fs.hostname "black-pearl" → "reef"
  */
-export function explainDifference(before: FingerprintInputs, now: FingerprintInputs): string[] {
+export function explainDifference(
+  before: FingerprintInputs,
+  now: FingerprintInputs,
+  unknown: readonly string[] = [],
+): string[] {
   const reasons: string[] = [];
-  if (before.contract !== now.contract) reasons.push('hypriotkit builds this step differently now');
-  if (before.baseImage !== now.baseImage) reasons.push('the base image has changed');
-  if (before.buildImage !== now.buildImage || before.command.join('\0') !== now.command.join('\0')) {
-    reasons.push('the build image has changed');
+  const compare = (name: string, old: string | undefined, current: string | undefined) => {
+    if (old !== current) reasons.push(`${name} ${shortDigest(old)} → ${shortDigest(current)}`);
+  };
+  if (before.contract !== now.contract) {
+    reasons.push(
+      `hypriotkit builds this step differently now: contract ${before.contract} → ${now.contract}`,
+    );
   }
+  compare('base image', before.baseImage, now.baseImage);
+  compare('build image', before.buildImage, now.buildImage);
+  compare('command', before.command.join(' '), now.command.join(' '));
   for (const variable of sortedUnion(before.settings, now.settings)) {
     const old = before.settings[variable];
     const current = now.settings[variable];
     if (old?.value === current?.value || current?.derived) continue;
     const field = current?.field ?? old?.field ?? variable;
-    reasons.push(`${field} ${quote(old?.value)} → ${quote(current?.value)}`);
+    const [gone, added] = shortenLists(old?.value ?? '', current?.value ?? '');
+    reasons.push(`${field} ${quote(old && gone)} → ${quote(current && added)}`);
   }
   for (const input of sortedUnion(before.inputs, now.inputs)) {
-    if (before.inputs[input] !== now.inputs[input]) reasons.push(`${input} has changed`);
+    if (!unknown.includes(input)) compare(input, before.inputs[input], now.inputs[input]);
   }
-  if (before.list !== now.list || before.previous !== now.previous) {
-    reasons.push('the lock has another list of packages');
-  }
+  compare('list in the lock', before.list, now.list);
+  compare('list to stay close to', before.previous, now.previous);
   if (before.epoch !== now.epoch) reasons.push(`SOURCE_DATE_EPOCH ${before.epoch} → ${now.epoch}`);
   return [...new Set(reasons)];
+}
+
+function shortDigest(value: string | undefined): string {
+  return value === undefined || value === '' ? '(none)' : value.replace(/^([0-9a-f]{12})[0-9a-f]{52}$/, '$1');
 }
 
 function quote(value: string | undefined): string {

@@ -29,10 +29,15 @@ export async function identifyStep(
     const locked = lockedListInputs(step, list);
     return {fingerprint: fingerprint(locked), inputs: locked};
   }
-  // Its settings say the commit, and a commit is always the same files.
-  if (step.checkout !== undefined) {
+  // Its settings say the commit or the digests, which are always the same files.
+  if (step.checkout !== undefined || step.images !== undefined) {
     const pinned = fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: 0, inputs});
     return {fingerprint: fingerprint(pinned), inputs: pinned};
+  }
+  // What it is made with is this program: its contract says when that makes something else.
+  if (step.client !== undefined) {
+    const made = fingerprintInputs(step, {buildImage: '', baseImage: '', epoch: context.epoch, inputs});
+    return {fingerprint: fingerprint(made), inputs: made};
   }
   const collected = fingerprintInputs(step, {
     buildImage: await buildImageDigest(step, context),

@@ -1,58 +1,9 @@
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
-import type {
-  BuildOptions,
-  CommonOptions,
-  PackageOptions,
-  Plan,
-  StoredStep,
-  VolumeStatus,
-} from '../options.ts';
-import {baseImageStep} from '../components/components.ts';
-import {loadProject} from './load-project.ts';
+import type {CommonOptions, PackageOptions, StoredStep, VolumeStatus} from '../options.ts';
 import {artifactsOf} from './executor.ts';
-import {findIdentityContext} from './identity-context.ts';
 import {packageVolumeStatus} from './package-volume.ts';
-import {planSteps} from './plan-steps.ts';
-import {selectSteps} from './select-steps.ts';
-
-/** What `build` would do with the same options, and why. Changes nothing. */
-export async function plan(options: BuildOptions = {}): Promise<Plan> {
-  const resolved = await loadProject(options);
-  const {steps} = selectSteps(resolved, options.components);
-  await using session = await openSession(options);
-  const base = await findIdentityContext(session, resolved, steps, options);
-  const store = new ArtifactStore(session);
-  if (!(await volumeExists(session)))
-    return {volume: session.label, steps: [plannedBase(base !== undefined), ...planEmpty(steps)]};
-  return {
-    volume: session.label,
-    steps: [plannedBase(base !== undefined), ...(await planSteps(steps, store, base))],
-  };
-}
-
-function planEmpty(steps: Parameters<typeof planSteps>[0]): Plan['steps'] {
-  return steps.map((step) => ({
-    step: step.name,
-    component: step.component,
-    description: step.description,
-    needs: step.inputs.length === 0 ? [baseImageStep] : step.inputs,
-    action: 'run',
-    reasons: ['the volume does not exist yet'],
-  }));
-}
-
-function plannedBase(exists: boolean): Plan['steps'][number] {
-  return {
-    step: baseImageStep,
-    component: 'base_image',
-    description: 'build tools',
-    needs: [],
-    action: exists ? 'hit' : 'run',
-    reasons: exists ? [] : ['the engine does not have it'],
-  };
-}
 
 /** What a volume holds, and that with the packages. */
 export async function status(options: CommonOptions & PackageOptions = {}): Promise<VolumeStatus> {

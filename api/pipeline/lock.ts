@@ -10,10 +10,11 @@ import {
   type LockedTools,
 } from '../../configs/lock-file.ts';
 import type {ConfigOptions} from '../options.ts';
-import type {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import type {Pins} from '../components/pins.ts';
+import type {ImagePins, Pins} from '../components/pins.ts';
 import {packageList, type Step} from '../components/step.ts';
+import {lockImages} from './pin-images.ts';
 import {lockSources} from './pin-sources.ts';
 
 /** Where the lock of a configuration lies: where it is said to, beside the user's configs.json, else in the target. */
@@ -109,7 +110,7 @@ function diffWords(before: string, now: string): string {
 
 /** What a new lock is made of. */
 export interface LockSource {
-  readonly store: ArtifactStore;
+  readonly store: EntryReader;
   readonly steps: readonly Step[];
   /** The finished entries, by step. */
   readonly entries: ReadonlyMap<string, StoreEntry>;
@@ -119,13 +120,14 @@ export interface LockSource {
   /** Undefined where they are those of `previous`. */
   readonly baseTools: LockedTools | undefined;
   readonly pins: Pins;
+  readonly imagePins: ImagePins;
   /** What it says about components and architectures that are not part of this run stays. */
   readonly previous: Lock | undefined;
 }
 
 /** The lock of what has been built. */
 export async function makeLock(source: LockSource): Promise<Lock> {
-  const {store, steps, entries, previous, pins} = source;
+  const {store, steps, entries, previous, pins, imagePins} = source;
   const lists = new Map<string, string>();
   const components: Record<string, LockedComponent> = {...previous?.components};
   for (const step of steps) {
@@ -148,6 +150,7 @@ export async function makeLock(source: LockSource): Promise<Lock> {
     ...(previous?.boot && {boot: previous.boot}),
     // A repository that the configuration no longer names says nothing about what is built.
     ...(pins.size > 0 && {sources: lockSources(pins)}),
+    ...(imagePins.size > 0 && {images: lockImages(imagePins)}),
     components,
   };
 }

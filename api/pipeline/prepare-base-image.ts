@@ -9,6 +9,7 @@ import {PipelineError} from '../errors.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {GitCache} from '../git/git-cache.ts';
 import type {Run} from './run.ts';
+import {SharedImages} from './shared-base-image.ts';
 
 /**
  * The first step of a run: makes sure of the base image, and lets the session work with it.
@@ -17,10 +18,15 @@ import type {Run} from './run.ts';
  * @throws PipelineError `BUILD_FAILED` with the failure.
  */
 export async function prepareBaseImage(run: Run, lock: Lock | undefined): Promise<BaseImage> {
-  const {session, resolved, options, emit, signal} = run;
+  const {session, resolved, options, emit, signal, cache} = run;
   const startedMs = Date.now();
   const work = {done: false};
   emit({type: 'step-started', step: baseImageStep, description: 'build tools', reasons: []});
+  const onProgress = (message: string) => {
+    work.done = true;
+    emit({type: 'step-progress', step: baseImageStep, message});
+  };
+  await using shared = new SharedImages(cache, onProgress);
   try {
     const baseImage = await ensureBaseImage(
       session,
@@ -30,19 +36,13 @@ export async function prepareBaseImage(run: Run, lock: Lock | undefined): Promis
         offline: options.offline,
         locked: lock?.base_image.architectures[session.engine.architecture],
       },
-      (message) => {
-        work.done = true;
-        emit({type: 'step-progress', step: baseImageStep, message});
-      },
+      onProgress,
       (line) => emit({type: 'step-output', step: baseImageStep, stream: 'stdout', line}),
       signal,
-      new ImageCache(session.packageHost),
+      [new ImageCache(session.packageHost), ...(cache.isEmpty || options.offline ? [] : [shared])],
     );
     session.useBaseImage(baseImage.reference);
-    await prepareForeignBase(run, baseImage, (message) => {
-      work.done = true;
-      emit({type: 'step-progress', step: baseImageStep, message});
-    });
+    await prepareForeignBase(run, baseImage, onProgress);
     emit({
       type: 'step-finished',
       step: baseImageStep,

@@ -6,17 +6,23 @@ import type {EngineSession} from '../engine/session.ts';
 import type {GitCache} from '../git/git-cache.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
+import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
 import type {Pool} from './pool.ts';
+import type {TeamCache} from './team-cache.ts';
 
 /** What every step of a run works with. */
 export interface RunContext {
   readonly session: EngineSession;
   readonly store: ArtifactStore;
+  /** The registries whose finished steps are used. */
+  readonly cache: TeamCache;
   readonly packages: PackageCache;
   /** One download at a time: two steps that need the same packages must not both fetch them. */
   readonly downloads: Pool;
   /** What is built from git. */
   readonly git: GitCache;
+  /** What updates are signed with: it stays in this process. Absent where nothing is signed. */
+  readonly signing?: SigningMaterial | undefined;
   /** Components whose repository may run with all privileges. */
   readonly privileged: ReadonlySet<string>;
   readonly baseImage: BaseImage;
@@ -39,5 +45,11 @@ export interface RunContext {
 
 /** How a step ended. */
 export type StepOutcome =
-  | {readonly ok: true; readonly entry: StoreEntry; readonly outcome: 'built' | 'hit'}
+  | {
+      readonly ok: true;
+      readonly entry: StoreEntry;
+      readonly outcome: 'built' | 'hit';
+      /** The registry that has it; absent where the volume does. */
+      readonly from?: string;
+    }
   | {readonly ok: false; readonly failure: StepFailure};

@@ -10,6 +10,7 @@ import {readToolPackages, toolsDigest} from '../engine/tool-packages.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildOptions, Relocked} from '../options.ts';
 import {abridge} from './abridge.ts';
+import {Holdings} from './holdings.ts';
 import {makeLock} from './lock.ts';
 import type {Run, RunRequest} from './run.ts';
 
@@ -148,13 +149,13 @@ export async function replaceLock(
 }
 
 function lockOf(
-  {lock: previous, store, session, resolved, selection}: Run,
+  {lock: previous, store, cache, session, resolved, selection}: Run,
   entries: Entries,
   epoch: number,
   baseTools: LockedTools | undefined,
 ): Promise<Lock> {
   return makeLock({
-    store,
+    store: new Holdings({store, cache}),
     steps: selection.steps,
     entries,
     epoch,
@@ -162,6 +163,7 @@ function lockOf(
     architecture: session.engine.architecture,
     baseTools,
     pins: resolved.pins,
+    imagePins: resolved.imagePins,
     previous,
   });
 }

@@ -1,6 +1,6 @@
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {packageList, previousPackageList, type PinnedFolder, type Step} from '../components/step.ts';
+import {packageList, previousPackageList, type Step} from '../components/step.ts';
 import type {ContainerExit} from '../docker/containers.ts';
 import {ensureArchitecture} from '../engine/binfmt.ts';
 import type {StepFailure} from '../events/step-failure.ts';
@@ -8,14 +8,18 @@ import {classifyError, classifyExit} from './classify-failure.ts';
 import {checkOut} from './check-out.ts';
 import {collectOutputs} from './collect-outputs.ts';
 import {collectPackages, ensurePackages} from './ensure-packages.ts';
+import {fetchImages} from './fetch-images.ts';
 import {handOver} from './hand-over.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
+import {makeOnClient} from './make-on-client.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
+import {matchOutputs} from './match-outputs.ts';
 import {sendFiles} from './send-files.ts';
 import {stepContainer} from './step-container.ts';
 import {ensureStepImage} from './step-image.ts';
 import {StepLog} from './step-log.ts';
 import {StepMounts} from './step-mounts.ts';
+import type {Needed} from './team-cache.ts';
 import {waitForOther} from './wait-for-other.ts';
 
 /**
@@ -32,6 +36,28 @@ export async function runStep(
 ): Promise<StepOutcome> {
   try {
     return await new StepRun(step, inputs, context).run(mustVerify);
+  } catch (error) {
+    if (context.signal.aborted) return {ok: false, failure: interrupted(step.name)};
+    const failure = classifyError(step.name, error);
+    if (failure === undefined) throw error;
+    return {ok: false, failure};
+  }
+}
+
+/**
+ * Looks for one step's artifacts, in the volume and then in the registries. Nothing is fetched or made.
+ *
+ * @param needs which files an entry of a registry must have.
+ */
+export async function findStep(
+  step: Step,
+  inputs: ReadonlyMap<string, StoreEntry>,
+  context: RunContext,
+  mustVerify: boolean,
+  needs: Needed,
+): Promise<StepOutcome | undefined> {
+  try {
+    return await new StepRun(step, inputs, context).find(mustVerify, needs);
   } catch (error) {
     if (context.signal.aborted) return {ok: false, failure: interrupted(step.name)};
     const failure = classifyError(step.name, error);
@@ -58,6 +84,33 @@ class StepRun {
     this.#log = new StepLog(step.name, context.emit);
   }
 
+  async find(mustVerify: boolean, needs: Needed): Promise<StepOutcome | undefined> {
+    if (this.#context.signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
+    const identity = await identifyStep(this.#step, this.#inputs, this.#context);
+    const stored = await this.#findStored(identity, mustVerify);
+    if (stored !== undefined) return stored;
+    // What the lock says needs no registry.
+    if (this.#context.lists.has(this.#step.name)) return undefined;
+    const found = await this.#context.cache.find(
+      identity.fingerprint,
+      (one) =>
+        matchOutputs(
+          this.#step.outputs,
+          one.entry.files.map(({name}) => name),
+        ).missing.length === 0 &&
+        this.#isRecent(one.entry) &&
+        needs(one),
+    );
+    return found && {ok: true, entry: found.entry, outcome: 'hit', from: found.from};
+  }
+
+  async #findStored({fingerprint}: StepIdentity, mustVerify: boolean): Promise<StepOutcome | undefined> {
+    const entry = await this.#context.store.find(fingerprint);
+    const isUsable =
+      entry !== undefined && this.#isRecent(entry) && (!mustVerify || (await this.#isIntact(entry)));
+    return isUsable ? {ok: true, entry, outcome: 'hit'} : undefined;
+  }
+
   async run(mustVerify: boolean): Promise<StepOutcome> {
     const {session, store, signal, lists} = this.#context;
     const identity = await identifyStep(this.#step, this.#inputs, this.#context);
@@ -65,12 +118,27 @@ class StepRun {
     const name = `hypriotkit-${session.volume.id}-${identity.fingerprint.slice(0, 16)}`;
     for (;;) {
       if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
-      const entry = await store.find(identity.fingerprint);
-      if (entry !== undefined && this.#isRecent(entry) && (!mustVerify || (await this.#isIntact(entry))))
-        return {ok: true, entry, outcome: 'hit'};
+      const stored = await this.#findStored(identity, mustVerify);
+      if (stored !== undefined) return stored;
       const list = lists.get(this.#step.name);
       if (list !== undefined) return await this.#publishList(list, identity);
-      if (this.#step.checkout !== undefined) return await this.#checkOut(this.#step.checkout, identity);
+      const {checkout, images, client} = this.#step;
+      if (checkout !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          checkOut(checkout, work, this.#context, this.#log),
+        );
+      }
+      if (images !== undefined) {
+        return await this.#withoutContainer(identity, (work) =>
+          fetchImages(images, work, this.#context, this.#log),
+        );
+      }
+      if (client !== undefined) {
+        const step = {...this.#step, client};
+        return await this.#withoutContainer(identity, (work) =>
+          makeOnClient(step, this.#inputs, work, this.#context, this.#log),
+        );
+      }
       if (await waitForOther(session, name, this.#log.progress, signal)) {
         await store.refresh();
         continue;
@@ -99,12 +167,15 @@ class StepRun {
     return {ok: true, entry, outcome: 'hit'};
   }
 
-  /** Two runs may fetch the same at the same time; what they publish is the same. */
-  async #checkOut(folder: PinnedFolder, identity: StepIdentity): Promise<StepOutcome> {
+  /** Two runs may make the same here at the same time; what they publish is the same. */
+  async #withoutContainer(
+    identity: StepIdentity,
+    make: (work: WorkFolder) => Promise<void>,
+  ): Promise<StepOutcome> {
     const {store} = this.#context;
     const work = await this.#openWork(identity);
     try {
-      await checkOut(folder, work, this.#context, this.#log);
+      await make(work);
       return await this.#publish(work, identity);
     } finally {
       await store.discardWork(work).catch(() => undefined);

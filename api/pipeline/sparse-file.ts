@@ -5,12 +5,15 @@ const zeros = Buffer.alloc(1024 * 1024);
 
 /**
  * Writes a file from its start to its end, with holes, and hashes it as it will be read: holes as zeros. Small pieces
- * are gathered, because each write costs more than the bytes of such a piece.
+ * are gathered, because each write costs more than the bytes of such a piece; while one lot is written, the next is
+ * gathered and hashed.
  */
 export class SparseFile {
   readonly #file: FileHandle;
   readonly #hash: Hash = createHash('sha256');
-  readonly #gathered = Buffer.allocUnsafe(1024 * 1024);
+  #gathered = Buffer.allocUnsafe(1024 * 1024);
+  #spare = Buffer.allocUnsafe(1024 * 1024);
+  #writing: Promise<void> = Promise.resolve();
   #gatheredBytes = 0;
   #position = 0;
 
@@ -51,14 +54,23 @@ export class SparseFile {
    */
   async finish(): Promise<string> {
     await this.#flush();
+    await this.#writing;
     await this.#file.truncate(this.#position);
     return this.#hash.digest('hex');
   }
 
+  /** Begins to write what has been gathered, once what was before it has been written. */
   async #flush(): Promise<void> {
+    await this.#writing;
     const data = this.#gathered.subarray(0, this.#gatheredBytes);
-    const start = this.#position - data.length;
+    [this.#gathered, this.#spare] = [this.#spare, this.#gathered];
     this.#gatheredBytes = 0;
+    this.#writing = this.#write(data, this.#position - data.length);
+    // Whoever flushes next is told.
+    this.#writing.catch(() => undefined);
+  }
+
+  async #write(data: Buffer, start: number): Promise<void> {
     for (let at = 0; at < data.length;) {
       const {bytesWritten} = await this.#file.write(data, at, data.length - at, start + at);
       at += bytesWritten;

@@ -6,19 +6,20 @@ import {PassThrough} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import {pack} from 'tar-stream';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
+import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {VolumeScriptError} from '../../volumes/volume-host.ts';
+import {sha256File} from '../archive/sha256-file.ts';
 import {DamagedError} from '../disk/file-system.ts';
 import {writeStream} from '../disk/unpack.ts';
 import {openSession, volumeExists} from '../engine/open-session.ts';
 import type {EngineSession} from '../engine/session.ts';
 import type {VerifyOptions} from './verify-result.ts';
-import {sha256File} from './deliver.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
 
 /** Copies a stored file to this machine; false when the volume no longer has what was published. */
 export async function fetchFile(
-  store: ArtifactStore,
+  store: EntryReader,
   entry: StoreEntry,
   name: string,
   path: string,

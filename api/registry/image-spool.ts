@@ -143,7 +143,7 @@ export class ImageSpool implements AsyncDisposable {
 }
 
 /** Layers say by their first bytes how they are compressed; what a manifest says about it is often wrong. */
-async function* unpacked(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+export async function* unpacked(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   const pieces = content[Symbol.asyncIterator]();
   const first = await pieces.next();
   if (first.done === true) return;

@@ -53,6 +53,7 @@ installed=$(apt-get --simulate install $compiler | sed -n 's/^Inst \([^ ]*\) (.*
 apt-get install -y $compiler
 tcc -shared -Wall -o /usr/lib/hypriotkit/native-exec.so "$here/lib/native-exec.c"
 tcc -Wall -o /usr/lib/hypriotkit/pack-image "$here/lib/pack-image.c" -lz -lzstd -lcrypto
+tcc -Wall -o /usr/lib/hypriotkit/sparse-sha256 "$here/lib/sparse-sha256.c" -lcrypto
 # shellcheck disable=SC2086
 apt-get purge -y $installed
 

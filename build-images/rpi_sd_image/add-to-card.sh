@@ -3,8 +3,8 @@
 # images, a compose file, Docker Machine, kernel parameters and lines for the firmware.
 #
 # usage: add-to-card.sh ROOT BOOT
-# Environment, each may be missing: PRELOAD (the digest of an archive on each line), COMPOSE_FILE_DIGEST,
-# EXTRA_CMDLINE, EXTRA_CONFIG_TXT
+# Environment, each may be missing: PRELOAD (the digest of an archive on each line, or that of an image
+# of a registry, with its algorithm), COMPOSE_FILE_DIGEST, EXTRA_CMDLINE, EXTRA_CONFIG_TXT
 set -eu
 . /usr/lib/hypriotkit/common.sh
 root=$1 boot=$2
@@ -16,7 +16,11 @@ here=$(dirname "$0")
 	number=0
 	printf '%s\n' "$PRELOAD" | while read -r digest; do
 		# By its digest, and in the order of the configuration: the first boot loads them as they are listed.
-		mv "$files/preload/$number" "$root/var/lib/hypriot/preload/$(printf %03d "$number")-$digest.tar"
+		name=$(printf %03d "$number")-${digest#sha256:}.tar
+		case $digest in
+		sha256:*) cp "/inputs/rpi_sd_image.preload/$name" "$root/var/lib/hypriot/preload/$name" ;;
+		*) mv "$files/preload/$number" "$root/var/lib/hypriot/preload/$name" ;;
+		esac
 		number=$((number + 1))
 	done
 	chmod 0644 "$root"/var/lib/hypriot/preload/*

@@ -8,10 +8,9 @@ blank=/inputs/blank_image/$RAW_IMAGE_ARTIFACT
 # pigz complains about the reader that has seen enough.
 head_of_blank() { pigz -dc "$blank" 2>/dev/null | head -c "$1"; }
 
-# Prints UUID, hash seed and label from the superblock of the file system that starts at sector $1.
-superblock() {
-	head_of_blank $(($1 * 512 + 2048)) | tail -c 1024 |
-		perl -e 'binmode STDIN; local $/; $_ = <STDIN>; my ($uuid, $label, $seed) = unpack "x104 H32 Z16 x100 H32", $_;
+# Prints UUID, hash seed and label of an ext4 file system from its superblock on stdin.
+read_superblock() {
+	perl -e 'binmode STDIN; local $/; $_ = <STDIN>; my ($uuid, $label, $seed) = unpack "x104 H32 Z16 x100 H32", $_;
 			s/(.{8})(.{4})(.{4})(.{4})(.{12})/$1-$2-$3-$4-$5/ for $uuid, $seed;
 			unpack("x56 v", $_) == 0xEF53 or die "the blank image has no ext4 file system\n"; print "$uuid $seed $label"'
 }
@@ -29,13 +28,14 @@ read_layout() {
 	disk_id=$1 boot_start=$2 boot_sectors=$3 root_start=$4 root_sectors=$5 second_start=$6
 	# Two root slots: the second one waits for the first update.
 	[ "$second_start" -ne 0 ] || second_start=
-	head_of_blank $((root_start * 512)) | dd of="$image" bs=1M iflag=fullblock conv=sparse status=none
+	# With the superblock, two sectors behind the start, so that the blank image is unpacked once.
+	head_of_blank $((root_start * 512 + 2048)) | dd of="$image" bs=1M iflag=fullblock conv=sparse status=none
 	# shellcheck disable=SC2046
-	set -- $(superblock "$root_start")
+	set -- $(dd if="$image" bs=512 skip=$((root_start + 2)) status=none | read_superblock)
 	uuid=$1 seed=$2 label=${3:-root}
 	if [ -n "$second_start" ]; then
 		# shellcheck disable=SC2046
-		set -- $(superblock "$second_start")
+		set -- $(head_of_blank $((second_start * 512 + 2048)) | tail -c 1024 | read_superblock)
 		second_uuid=$1 second_seed=$2 second_label=${3:-slot_b}
 	fi
 	truncate -s $((root_start * 512)) "$image"

@@ -9,6 +9,7 @@ import {
   packageVolumeOption,
   parsePositiveInteger,
   targetOption,
+  variantOption,
   verbosityOption,
   volumeOption,
 } from '../options.ts';
@@ -24,6 +25,7 @@ export const bootCommand = (context: CliContext) =>
     )
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(packageVolumeOption())
     .option(
@@ -37,6 +39,12 @@ export const bootCommand = (context: CliContext) =>
         '--boots <count>',
         'boots with the same copy of the card, with all checks each time (default: 1)',
       ).argParser(parsePositiveInteger),
+    )
+    .addOption(
+      new Option(
+        '--drive <kind>',
+        'what the board starts from: a card, or a USB stick (default: sd)',
+      ).choices(['sd', 'usb'] as const),
     )
     .addOption(
       new Option('--timeout <seconds>', 'time after which a boot has failed (default: 900)').argParser(
@@ -56,6 +64,7 @@ Examples:
   $ hypriotkit boot --target ./out
   $ hypriotkit boot --target ./out --boots 2     the second boot must be clean, too
   $ hypriotkit boot my.img --assert 'systemctl is-active ssh' --assert 'docker run --help'
+  $ hypriotkit boot --target ./out --drive usb
   $ hypriotkit boot --target ./out --keep
 `,
     )

@@ -35,6 +35,12 @@ export const cleanCommand = (context: CliContext) =>
         'only the packages and kept images, which every other use leaves alone',
       ).conflicts(['unreachable', 'olderThan', 'keep']),
     )
+    .addOption(
+      new Option(
+        '--registry <ref>',
+        'in this repository of a registry instead of the volume; what others need may be among it',
+      ).conflicts(['unreachable', 'packages', 'volume']),
+    )
     .addOption(targetOption())
     .addOption(configOption())
     .addOption(volumeOption())
@@ -53,12 +59,17 @@ Examples:
   $ hypriotkit clean --unreachable --target ./out  what ./out/configs.json does not need
   $ hypriotkit clean --older-than 7d --keep 10GiB  old artifacts, as far as the rest has more than 10 GiB
   $ hypriotkit clean --packages                    every package, and the images that locks need
+  $ hypriotkit clean --registry registry.example/team/cache --older-than 30d
 `,
     )
     .action(async (components, {json, yes, olderThan, keep, ...flags}) => {
       const signal = context.interrupt.listen();
       const {status, clean} = await context.loadApi();
-      const byEntry = flags.unreachable === true || olderThan !== undefined || keep !== undefined;
+      const byEntry =
+        flags.unreachable === true ||
+        olderThan !== undefined ||
+        keep !== undefined ||
+        flags.registry !== undefined;
       const options = {
         ...given({...flags, olderThanMs: olderThan, keepBytes: keep}),
         ...(components.length > 0 && {components}),
@@ -75,7 +86,7 @@ Examples:
             ? [`to be removed: ${renderPackages((await known()).packages)}`]
             : preview === undefined
               ? renderRemoval(await known(), components)
-              : renderRemovalOfEntries(preview);
+              : renderRemovalOfEntries(preview, flags.registry);
         context.stderr.write(`${lines.join('\n')}\n`);
         // Programs are told by a result all the same.
         if (preview?.entries.length === 0 && !json) return;
@@ -90,8 +101,14 @@ Examples:
       const result = await reportRun(context, {json}, ({onEvent}) => clean({...options, onEvent}));
       if (json) return;
       for (const line of result.removed) context.stdout.write(`removed ${line}\n`);
-      context.stderr.write(`${formatBytes(result.freedBytes)} freed\n`);
+      // What several entries share stays as long as one of them does.
+      const freed = formatBytes(result.freedBytes);
+      const text =
+        flags.registry === undefined ? `${freed} freed` : `up to ${freed} can be freed: ${collectGarbage}`;
+      context.stderr.write(`${text}\n`);
     });
+
+const collectGarbage = 'docker-registry garbage-collect <config.yml>, on its machine while nothing is sent';
 
 function parseDuration(text: string): number {
   const ms = findDuration(text);

@@ -22,6 +22,8 @@ export function shortReason(failure: StepFailure): string {
       return `${formatCount(failure.packages.length, 'package')} missing, and the run is offline`;
     case 'engine-failed':
       return 'the engine failed';
+    case 'update-failed':
+      return failure.code;
     case 'interrupted':
       return 'interrupted';
     case 'cancelled':

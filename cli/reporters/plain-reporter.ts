@@ -64,7 +64,9 @@ export class PlainReporter implements Reporter {
         return verbosity === 'debug' ? [`${event.step} | ${cleanLine(event.line)}`] : [];
       case 'step-finished': {
         const how =
-          event.outcome === 'hit' ? 'taken from the store' : `done in ${formatDuration(event.durationMs)}`;
+          event.outcome === 'hit'
+            ? `taken from ${event.from ?? 'the store'}`
+            : `done in ${formatDuration(event.durationMs)}`;
         const files = describeArtifacts(event.artifacts);
         return [`${event.step}: ${colors.green(how)}${files === '' ? '' : ` (${files})`}`];
       }

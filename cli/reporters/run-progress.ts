@@ -16,6 +16,8 @@ export interface StepView {
   /** What it is doing, or the last line that it printed. */
   message: string;
   artifacts: readonly Artifact[];
+  /** The registry that it was found in. */
+  from?: string | undefined;
   failure?: StepFailure;
 }
 
@@ -72,6 +74,7 @@ export class RunProgress {
           status: event.outcome,
           durationMs: event.durationMs,
           artifacts: event.artifacts,
+          from: event.from,
         });
         return;
       case 'step-failed':

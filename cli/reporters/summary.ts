@@ -45,11 +45,12 @@ function rowParts(
 ): Record<'sign' | 'time' | 'text', string> {
   const size = view.artifacts.length > 0 ? formatBytes(totalBytes(view.artifacts)) : '';
   const time = formatDuration(view.durationMs);
+  const origin = view.from === undefined ? [] : [colors.dim(`in ${view.from}`)];
   switch (view.status) {
     case 'built':
       return {sign: colors.green(symbols.done), time, text: size};
     case 'hit':
-      return {sign: colors.dim(symbols.done), time: 'stored', text: size};
+      return {sign: colors.dim(symbols.done), time: 'stored', text: [size, ...origin].join(' ').trim()};
     case 'failed':
       return {
         sign: colors.red(symbols.failed),

@@ -2,6 +2,7 @@ import type {ChalkInstance} from 'chalk';
 import type {Explanation} from '../../api/pipeline/explain.ts';
 import type {ExplainedInput} from '../../api/pipeline/explain-inputs.ts';
 import type {ExplainedStep} from '../../api/pipeline/explain-steps.ts';
+import {shortenLists} from '../../api/pipeline/shorten-list.ts';
 import {formatCount, formatTime} from '../format.ts';
 import type {Symbols} from '../symbols.ts';
 import {cleanLine, columns, truncate} from '../text.ts';
@@ -67,15 +68,16 @@ const kindWords: Readonly<Record<ExplainedInput['kind'], string>> = {
 };
 
 function valueOf(input: ExplainedInput): string {
-  const now = input.value === undefined ? absent(input) : shown(input, input.value);
-  if (!input.changed) return truncate(now, longestValue);
-  const before = input.before === undefined ? '(not set)' : shown(input, input.before);
-  const [a, b] = shortenList(before, now);
-  return `${a} → ${b}`;
+  if (!input.changed)
+    return truncate(input.value === undefined ? absent(input) : shown(input, input.value), longestValue);
+  const [before, after] = shortenLists(input.before ?? '', input.value ?? '');
+  const shownOr = (value: string | undefined, text: string) =>
+    value === undefined ? '(not set)' : shown(input, text);
+  return `${shownOr(input.before, before)} → ${shownOr(input.value, after)}`;
 }
 
-function absent({kind, changed}: ExplainedInput): string {
-  return kind === 'input' && !changed ? '(not known before it has run)' : '(not set)';
+function absent({kind}: ExplainedInput): string {
+  return kind === 'input' ? '(not known before it has run)' : '(not set)';
 }
 
 function shown({kind}: ExplainedInput, value: string): string {
@@ -83,17 +85,4 @@ function shown({kind}: ExplainedInput, value: string): string {
   if (value === '(secret)') return value;
   const text = cleanLine(value);
   return kind === 'setting' ? JSON.stringify(text) : text;
-}
-
-/** Of two long lists of words, only the words that one of them does not have. */
-function shortenList(before: string, now: string): [string, string] {
-  if (before.length + now.length <= 2 * longestValue || !before.includes(' ')) return [before, now];
-  const words = (text: string) => text.replaceAll('"', '').split(' ');
-  const only = (text: string, other: string) => {
-    const others = new Set(words(other));
-    return words(text).filter((word) => !others.has(word));
-  };
-  const [gone, added] = [only(before, now), only(now, before)];
-  const list = (found: readonly string[]) => (found.length === 0 ? '…' : `… ${found.join(' ')} …`);
-  return [list(gone), list(added)];
 }

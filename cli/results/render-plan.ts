@@ -15,9 +15,12 @@ interface PlanStyle {
 export function renderPlan(plan: Plan, style: PlanStyle): string[] {
   const nameWidth = Math.max(0, ...plan.steps.map(({step}) => widthOf(step)));
   const runs = plan.steps.filter(({action}) => action === 'run').length;
+  const place = plan.steps.some(({from}) => from !== undefined)
+    ? `in the volume ${plan.volume} or in a registry`
+    : `in the volume ${plan.volume}`;
   const total =
     runs === 0
-      ? `nothing to do: all ${formatCount(plan.steps.length, 'step')} are in the volume ${plan.volume}`
+      ? `nothing to do: all ${formatCount(plan.steps.length, 'step')} are ${place}`
       : `${runs} of ${formatCount(plan.steps.length, 'step')} would run; volume ${plan.volume}`;
   return [...plan.steps.flatMap((step) => renderStep(step, nameWidth, style)), '', total];
 }
@@ -25,10 +28,11 @@ export function renderPlan(plan: Plan, style: PlanStyle): string[] {
 function renderStep(step: PlannedStep, nameWidth: number, {columns, colors, symbols}: PlanStyle): string[] {
   const willRun = step.action === 'run';
   const sign = willRun ? colors.yellow(symbols.run) : colors.green(symbols.done);
-  const what = willRun ? 'run   ' : 'stored';
+  const what = willRun ? 'run   ' : step.from === undefined ? 'stored' : 'cached';
   const margin = ' '.repeat(nameWidth + 12);
   const details = [
     ...step.reasons.map((reason) => ({text: reason, style: (text: string) => text})),
+    ...(step.from === undefined ? [] : [{text: `in ${step.from}`, style: (text: string) => text}]),
     ...(step.needs.length > 0 ? [{text: `needs ${step.needs.join(', ')}`, style: colors.dim}] : []),
   ];
   const lines = details.flatMap(({text, style}) =>

@@ -20,15 +20,18 @@ export function renderRemoval(status: VolumeStatus, components: readonly string[
 }
 
 /** The entries that would be removed, each with its age: criteria, and not names, have chosen them. */
-export function renderRemovalOfEntries({volume, entries, freedBytes}: CleanResult): string[] {
-  if (entries.length === 0) return [`the volume ${volume} holds nothing of that kind`];
+export function renderRemovalOfEntries(
+  {volume, entries, freedBytes}: CleanResult,
+  place = `the volume ${volume}`,
+): string[] {
+  if (entries.length === 0) return [`${place} holds nothing of that kind`];
   const rows = entries.map((entry) => [
     entry.step,
     formatBytes(entry.sizeBytes),
     formatTime(entry.createdAt),
   ]);
   return [
-    `to be removed from the volume ${volume}: ${formatBytes(freedBytes)}`,
+    `to be removed from ${place}: ${formatBytes(freedBytes)}`,
     ...columns(rows, [1]).map((line) => indent(line, '  ')),
   ];
 }

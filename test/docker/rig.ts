@@ -5,12 +5,14 @@ import {removeStaleRuns, sweepVolume} from '../../api/engine/stale-runs.ts';
 import type {PipelineEvent} from '../../api/events/event.ts';
 import type {StepFailure} from '../../api/events/step-failure.ts';
 import {Executor} from '../../api/pipeline/executor.ts';
+import {nodesOf} from '../../api/pipeline/step-node.ts';
 import {planSteps} from '../../api/pipeline/plan-steps.ts';
 import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
 import {GitCache} from '../../api/git/git-cache.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
+import {TeamCache} from '../../api/pipeline/team-cache.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {
@@ -62,6 +64,7 @@ export interface RunOptions {
   readonly epoch?: number;
   readonly mayRegisterBinfmt?: boolean;
   readonly signal?: AbortSignal;
+  readonly signing?: RunContext['signing'];
   /** Called with each event as it happens. */
   readonly onEvent?: (event: PipelineEvent) => void;
 }
@@ -167,6 +170,7 @@ async function runSteps(
     const context: RunContext = {
       session,
       store,
+      cache: TeamCache.none(),
       packages,
       downloads: new Pool(1),
       git: new GitCache(),
@@ -177,6 +181,7 @@ async function runSteps(
       offline: false,
       buildImages: options.buildImages ?? fixtures,
       epoch: options.epoch ?? testEpoch,
+      signing: options.signing,
       mayRegisterBinfmt: options.mayRegisterBinfmt ?? true,
       emit,
       signal: options.signal ?? new AbortController().signal,
@@ -187,7 +192,7 @@ async function runSteps(
       await sweepVolume(session, store, packages, new ImageCache(session.packageHost));
     }
     const reasons = new Map(plan.map((planned) => [planned.step, planned.reasons]));
-    const executor = new Executor(steps, options.jobs ?? 2, {
+    const executor = new Executor(nodesOf(steps), options.jobs ?? 2, {
       context,
       mustVerify: () => true,
       reasons: (step) => reasons.get(step) ?? [],

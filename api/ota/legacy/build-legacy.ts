@@ -1,26 +1,14 @@
 import {createHash} from 'node:crypto';
-import {createReadStream} from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  link,
-  lchown,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
-import {join} from 'node:path';
-import {FileAccess} from '../image/read/file-access.ts';
+import {readFile} from 'node:fs/promises';
+import {withFile} from '../image/write/blob-tasks.ts';
 import {compressLarge} from '../image/zstd/compress-large.ts';
 import {compress, compressChunk} from '../image/zstd/compress.ts';
-import {OtaError} from '../ota-error.ts';
+import {readContent, type FileContent} from '../rootfs/file-content.ts';
+import {openRootfs} from '../rootfs/open-rootfs.ts';
+import {fileTypes, type Rootfs, type RootfsEntry} from '../rootfs/rootfs.ts';
+import {openFolderSink, openTarSink, piecesOf, type LegacySink} from './legacy-sink.ts';
 import type {LegacyMetadata} from './metadata-jwt.ts';
-import {loadLegacySigner, signMetadata} from './sign-legacy.ts';
+import {loadLegacySigner, signMetadata, type LegacySigner} from './sign-legacy.ts';
 import {
   parseLines,
   parsePersistent,
@@ -34,13 +22,16 @@ import {
 } from './text-files.ts';
 
 export interface BuildLegacyOptions {
-  /** The root file system. */
-  readonly rootfs: string;
-  /** The folder to make; it must not exist. */
+  /** The root file system: a folder, a tar, the image of an ext4 partition or of a disk, or one that is open already. */
+  readonly rootfs: string | Rootfs;
+  /** The folder to make; it must not exist. With `tar`, a file. */
   readonly output: string;
-  /** PEM with an EC key on P-256, and the certificate that belongs to it. */
-  readonly signKey: string;
-  readonly certificate: string;
+  /** Makes a tar with this time everywhere, seconds since 1970. */
+  readonly tar?: {readonly mtime: number} | undefined;
+  /** The key, or a PEM file with an EC key on P-256. */
+  readonly signKey: string | LegacySigner;
+  /** PEM file with the certificate that belongs to the key, where that is a file. */
+  readonly certificate?: string | undefined;
   /** persistents.txt as it shall be; none when absent. */
   readonly persistents?: string | undefined;
   /** Files from this size on are compressed where that is worth it; 16 KiB when absent, as in the reference. */
@@ -77,24 +68,22 @@ interface Lists {
  * @throws {OtaError} OUTPUT_EXISTS, ROOTFS_INVALID, KEY_INVALID, PATH_UNSAFE, INPUT_INVALID
  */
 export async function buildLegacyImage(options: BuildLegacyOptions): Promise<BuiltLegacy> {
-  const {rootfs, output} = options;
-  const signer = await loadLegacySigner(options.signKey, options.certificate);
+  const {rootfs: given, output, signKey, certificate = ''} = options;
+  const signer = typeof signKey === 'string' ? await loadLegacySigner(signKey, certificate) : signKey;
   const persistents = options.persistents === undefined ? '' : await readFile(options.persistents, 'utf8');
   parseLines(persistents, parsePersistent);
-  if (!(await lstat(rootfs).catch(() => undefined))?.isDirectory()) {
-    throw new OtaError('ROOTFS_INVALID', `${rootfs} is not a folder`);
-  }
-  await mkdir(output).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new OtaError('OUTPUT_EXISTS', `${output} exists already`, {cause: error});
-  });
+  await using rootfs = typeof given === 'string' ? await openRootfs(given, options) : given;
+  const sink =
+    options.tar === undefined ? await openFolderSink(output) : await openTarSink(output, options.tar.mtime);
   try {
-    await mkdir(join(output, names.data));
-    await mkdir(join(output, names.compressed));
+    await sink.folder(names.data);
+    await sink.folder(names.compressed);
     const lists: Lists = {directories: [], symlinks: [], regulars: [], dropped: []};
-    await new TreeWriter(options, lists).walk('');
+    lists.dropped.push(...rootfs.dropped.map(({path}) => path));
+    const writer = new TreeWriter(options, sink, lists);
+    for (const entry of rootfs.entries) await writer.add(entry);
     const write = async (file: string, content: string | Buffer) => {
-      await writeFile(join(output, file), content);
+      await sink.file(file, [Buffer.from(content)]);
       return {file, hash: createHash('sha256').update(content).digest('hex')};
     };
     const metadata: LegacyMetadata = {
@@ -108,117 +97,105 @@ export async function buildLegacyImage(options: BuildLegacyOptions): Promise<Bui
       compressedRootfsDirectory: names.compressed,
       totalRegularSize: lists.regulars.reduce((sum, {sizeBytes = 0}) => sum + sizeBytes, 0),
     };
-    await writeFile(join(output, 'metadata.jwt'), signMetadata(signer, metadata));
+    await sink.file('metadata.jwt', [Buffer.from(signMetadata(signer, metadata))]);
+    await sink.finish();
     return {
       directories: lists.directories.length,
       symlinks: lists.symlinks.length,
       regularFiles: lists.regulars.length,
       compressedFiles: lists.regulars.filter(({compression}) => compression !== undefined).length,
-      dropped: lists.dropped,
+      dropped: lists.dropped.sort(),
     };
   } catch (error) {
-    await rm(output, {recursive: true, force: true});
+    await sink.abandon();
     throw error;
   }
 }
 
 class TreeWriter {
-  readonly #rootfs: string;
   readonly #compressFromBytes: number;
-  readonly #output: string;
+  readonly #sink: LegacySink;
   readonly #lists: Lists;
   readonly #signal: AbortSignal | undefined;
   /** The first path of each file with several, and the number that they share. */
-  readonly #links = new Map<string, {readonly number: string; readonly first: RegularLine}>();
+  readonly #links = new Map<string, RegularLine>();
   readonly #compressed = new Map<string, boolean>();
 
-  constructor({rootfs, output, signal, compressFromBytes}: BuildLegacyOptions, lists: Lists) {
+  constructor({signal, compressFromBytes}: BuildLegacyOptions, sink: LegacySink, lists: Lists) {
     this.#compressFromBytes = compressFromBytes ?? defaultCompressFromBytes;
-    this.#rootfs = rootfs;
-    this.#output = output;
+    this.#sink = sink;
     this.#lists = lists;
     this.#signal = signal;
   }
 
-  async walk(folder: string): Promise<void> {
-    for (const name of (await readdir(join(this.#rootfs, folder))).sort()) {
-      this.#signal?.throwIfAborted();
-      const path = `${folder}/${name}`;
-      if (name.includes('\ufffd'))
-        throw new OtaError('NAME_NOT_UTF8', `${JSON.stringify(path)} is not UTF-8`);
-      const found = await lstat(join(this.#rootfs, path));
-      const owner = {mode: found.mode & 0o7777, uid: found.uid, gid: found.gid, path};
-      const copy = join(this.#output, names.data, path);
-      if (found.isDirectory()) {
-        this.#lists.directories.push(owner);
-        await mkdir(copy);
-        await this.walk(path);
-        await lchown(copy, found.uid, found.gid);
-        await chmod(copy, owner.mode);
-      } else if (found.isSymbolicLink()) {
-        const target = await readlink(join(this.#rootfs, path));
-        this.#lists.symlinks.push({...owner, target});
-        await symlink(target, copy);
-        await lchown(copy, found.uid, found.gid);
-      } else if (found.isFile()) {
-        await this.#addFile(owner, copy, `${found.dev}:${found.ino}`, found.nlink);
-      } else {
-        this.#lists.dropped.push(path);
-      }
+  /** Takes an entry; folders come before what is in them. */
+  async add(entry: RootfsEntry): Promise<void> {
+    this.#signal?.throwIfAborted();
+    const {path, uid, gid, target, content} = entry;
+    const owner = {mode: entry.mode & 0o7777, uid, gid, path};
+    const copy = `${names.data}${path}`;
+    const type = entry.mode & fileTypes.mask;
+    if (type === fileTypes.folder) {
+      // The root is that of the data, and not listed.
+      if (path === '/') return;
+      this.#lists.directories.push(owner);
+      await this.#sink.folder(copy, owner);
+    } else if (type === fileTypes.link && target !== undefined) {
+      this.#lists.symlinks.push({...owner, target});
+      await this.#sink.symlink(copy, target, owner);
+    } else if (type === fileTypes.file && content !== undefined) {
+      await this.#addFile(owner, copy, content, entry.links);
+    } else {
+      this.#lists.dropped.push(path);
     }
   }
 
-  async #addFile(owner: DirectoryLine, copy: string, identity: string, linksCount: number): Promise<void> {
-    const source = join(this.#rootfs, owner.path);
-    const known = this.#links.get(identity);
-    if (known !== undefined) {
-      await link(join(this.#output, names.data, known.first.path), copy);
-      this.#lists.regulars.push({...known.first, path: owner.path});
+  async #addFile(
+    owner: DirectoryLine,
+    copy: string,
+    content: FileContent,
+    links: RootfsEntry['links'],
+  ): Promise<void> {
+    const first = links && this.#links.get(links.key);
+    if (first !== undefined) {
+      await this.#sink.hardlink(copy, `${names.data}${first.path}`);
+      this.#lists.regulars.push({...first, path: owner.path});
       return;
     }
     const hash = createHash('sha256');
-    let sizeBytes = 0;
-    for await (const piece of createReadStream(source, {
-      highWaterMark: 1024 * 1024,
-    }) as AsyncIterable<Buffer>) {
-      hash.update(piece);
-      sizeBytes += piece.length;
-    }
+    for (const piece of piecesOf(content)) hash.update(piece);
     const sha256 = hash.digest('hex');
-    await copyFile(source, copy);
-    await lchown(copy, owner.uid, owner.gid);
-    await chmod(copy, owner.mode);
-    const inode = linksCount > 1 ? String(this.#links.size + 1) : undefined;
-    const isCompressed = await this.#compress(source, sha256, sizeBytes);
+    await this.#sink.content(copy, content, owner);
+    const isCompressed = await this.#compress(content, sha256);
     const line: RegularLine = {
       ...owner,
-      linksCount,
+      linksCount: links?.count ?? 1,
       sha256,
-      sizeBytes,
-      inode,
+      sizeBytes: content.sizeBytes,
+      inode: links && String(this.#links.size + 1),
       ...(isCompressed && {compression: 'zst'}),
     };
-    if (inode !== undefined) this.#links.set(identity, {number: inode, first: line});
+    if (links) this.#links.set(links.key, line);
     this.#lists.regulars.push(line);
   }
 
-  async #compress(source: string, sha256: string, sizeBytes: number): Promise<boolean> {
+  async #compress(content: FileContent, sha256: string): Promise<boolean> {
+    const {sizeBytes} = content;
     if (sizeBytes < this.#compressFromBytes) return false;
     const known = this.#compressed.get(sha256);
     if (known !== undefined) return known;
+    const read = (offset: number, length: number) =>
+      withFile(content, (file) => readContent(content, file, offset, length));
     const pieces: Buffer[] = [];
     if (sizeBytes <= mostInMemory) {
-      pieces.push(compress(await readFile(source)));
+      pieces.push(compress(read(0, sizeBytes)));
     } else {
-      using file = new FileAccess(source);
-      const read = (offset: number, length: number) => file.readNow(offset, length);
       const chunk = (offset: number, length: number) => Promise.resolve(compressChunk(read(offset, length)));
       for await (const piece of compressLarge({sizeBytes, read, compressChunk: chunk}, 1)) pieces.push(piece);
     }
     const size = pieces.reduce((sum, {length}) => sum + length, 0);
     const isWorth = sizeBytes / size >= leastRatio;
-    if (isWorth)
-      await writeFile(join(this.#output, names.compressed, `${sha256}.zst`), Buffer.concat(pieces));
+    if (isWorth) await this.#sink.file(`${names.compressed}/${sha256}.zst`, pieces);
     this.#compressed.set(sha256, isWorth);
     return isWorth;
   }

@@ -13,31 +13,48 @@ export interface LegacySigner {
 
 /** @throws {OtaError} KEY_INVALID when one of them is unusable, or they do not belong together. */
 export async function loadLegacySigner(keyFile: string, certificateFile: string): Promise<LegacySigner> {
-  const [keyPem, certificatePem] = await Promise.all(
+  const [key, certificate] = await Promise.all(
     [keyFile, certificateFile].map((file) =>
       readFile(file).catch((error: unknown) => {
         throw new OtaError('KEY_INVALID', `${file} cannot be read`, {cause: error});
       }),
     ),
   );
+  return parseLegacySigner(
+    {pem: key ?? '', name: keyFile},
+    {pem: certificate ?? Buffer.alloc(0), name: certificateFile},
+  );
+}
+
+/** A PEM text and what it is called in messages. */
+interface NamedPem<T> {
+  readonly pem: T;
+  readonly name: string;
+}
+
+/** @throws {OtaError} KEY_INVALID when one of them is unusable, or they do not belong together. */
+export function parseLegacySigner(
+  given: NamedPem<Buffer | string>,
+  certificate: NamedPem<Buffer>,
+  passphrase?: string,
+): LegacySigner {
   let key: KeyObject;
   try {
-    key = createPrivateKey(keyPem ?? '');
+    key = createPrivateKey({key: given.pem, ...(passphrase !== undefined && {passphrase})});
   } catch (error) {
     throw new OtaError(
       'KEY_INVALID',
-      `${keyFile} holds no private key that can be read without a passphrase`,
+      `${given.name} holds no private key that can be read without a passphrase`,
       {cause: error},
     );
   }
   if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-    throw new OtaError('KEY_INVALID', `${keyFile} is not an EC key on P-256`);
+    throw new OtaError('KEY_INVALID', `${given.name} is not an EC key on P-256`);
   }
-  const certificate = new Certificate(certificatePem ?? '');
-  if (!certificate.publicKey.equals(createPublicKey(key))) {
-    throw new OtaError('KEY_INVALID', `${certificateFile} is not the certificate of ${keyFile}`);
+  if (!new Certificate(certificate.pem).publicKey.equals(createPublicKey(key))) {
+    throw new OtaError('KEY_INVALID', `${certificate.name} is not the certificate of ${given.name}`);
   }
-  return {key, certificatePem: certificatePem ?? Buffer.alloc(0)};
+  return {key, certificatePem: certificate.pem};
 }
 
 /** metadata.jwt with a deterministic signature (RFC 6979). */

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest';
-import {noPins} from '../../../api/components/pins.ts';
+import {noImagePins, noPins} from '../../../api/components/pins.ts';
 import {allSteps} from '../../../api/components/components.ts';
 import type {Step} from '../../../api/components/step.ts';
 import {lockedLists, lockLocation, makeLock} from '../../../api/pipeline/lock.ts';
@@ -33,6 +33,7 @@ async function lockOf(previous?: Lock, selected: readonly Step[] = steps): Promi
     from: 'debian',
     architecture: 'amd64',
     pins: noPins,
+    imagePins: noImagePins,
     baseTools: {packages: [apt('amd64')]},
     epoch: 1_795_054_374,
   };

@@ -20,6 +20,7 @@ const built: BuildResult = {
   volume: 'hypriot-artifacts',
   artifacts: [artifact('root_fs')],
   delivered: [delivered('root_fs'), delivered('rpi_sd_image', true)],
+  pushed: [],
   durationMs: 1,
 };
 

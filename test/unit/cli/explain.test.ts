@@ -18,7 +18,7 @@ const explanation: Explanation = {
       ...common,
       step: 'root_fs.packages',
       action: 'run',
-      reasons: ['root_fs.packages "a b" → "a c"', 'the base image has changed'],
+      reasons: ['root_fs.packages "a b" → "a c"', 'base image 1 → 2'],
       inputs: [
         {
           kind: 'setting',
@@ -65,9 +65,8 @@ describe('explain', () => {
           setting  base_image.mirror  ""
 
       ▸ root_fs.packages  run
-        the base image has changed
         compared with ffffffffffff of 2026-11-20 17:10 UTC
-        ▸  setting  root_fs.packages   … vim … → … zsh …
+        ▸  setting  root_fs.packages   "… vim …" → "… zsh …"
         ▸  tools    base image         111111111111 → 222222222222
            time     SOURCE_DATE_EPOCH  1
 

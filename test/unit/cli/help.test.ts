@@ -12,8 +12,10 @@ const commands = [
   'config',
   'verify',
   'clean',
+  'cache',
   'upgrade',
   'ota',
+  'content',
   'doctor',
 ];
 

@@ -341,10 +341,30 @@ const cases: readonly Case[] = [
     bad: [[], 'zip', ['zip', 'zip'], ['gz'], null],
   },
   {
+    component: 'rpi_kernel',
+    field: 'defconfig',
+    good: ['bcm2711_defconfig', 'defconfig'],
+    bad: ['', 'bcm2711', '_defconfig.sh', '../defconfig', '-x_defconfig', null],
+  },
+  {
     component: 'rpi_sd_image',
     field: 'preload',
-    good: [[], [{archive: 'images/web.tar'}]],
-    bad: ['web.tar', ['web.tar'], [{}], [{archive: ''}], [{archive: '/web.tar'}]],
+    good: [
+      [],
+      [{archive: 'images/web.tar'}],
+      ['alpine:3.20', `registry.example:5000/a/b@sha256:${'0'.repeat(64)}`, {archive: 'web.tar'}],
+    ],
+    bad: [
+      'alpine',
+      ['Alpine:3'],
+      ['alpine:'],
+      ['alpine@sha256:12'],
+      ['alpine', 'alpine'],
+      [{}],
+      [{archive: ''}],
+      [{archive: '/web.tar'}],
+      [1],
+    ],
   },
   {component: 'rpi_sd_image', field: 'compose', good: ['', 'compose.yaml'], bad: ['../compose.yaml', null]},
 ];

@@ -5,7 +5,7 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {ConfigError, formatConfigIssue} from '../../../configs/config-error.ts';
 import {defaultConfigs} from '../../../configs/default-configs.ts';
 import {loadConfigs} from '../../../configs/load-config.ts';
-import {componentNames} from '../../../configs/schema.ts';
+import {defaultComponents} from '../../../configs/schema.ts';
 
 let target: string;
 let file: string;
@@ -41,8 +41,13 @@ async function expectUnreadable(
 }
 
 describe('without a file', () => {
-  it('requests everything with its defaults', async () => {
-    const all = {components: defaultConfigs(), requested: componentNames, file: undefined, local: new Map()};
+  it('requests everything but updates, with its defaults', async () => {
+    const all = {
+      components: defaultConfigs(),
+      requested: defaultComponents,
+      file: undefined,
+      local: new Map(),
+    };
     expect(await loadConfigs({})).toEqual(all);
     expect(await loadConfigs({target})).toEqual(all);
     expect(await loadConfigs({target: join(target, 'not', 'there')})).toEqual(all);

@@ -77,6 +77,16 @@ describe('renderLock', () => {
   it('is read back as what was written', () => {
     const lock = lockOf([sudo, vim]);
     expect(parse(renderLock(lock))).toEqual(lock);
+    const images = {'docker.io/library/alpine:3.20': {digest: `sha256:${'e'.repeat(64)}`}};
+    expect(parse(renderLock({...lock, images}))).toEqual({...lock, images});
+  });
+
+  it('refuses an image without a name or a digest', () => {
+    const withImages = (images: object) => JSON.stringify({...lockOf([sudo]), images});
+    expect(problemsOf(withImages({'Not a name': {digest: `sha256:${'e'.repeat(64)}`}})).join()).toContain(
+      'must be the name of an image',
+    );
+    expect(problemsOf(withImages({'a:1': {digest: 'sha256:12'}})).join()).toContain('must be a digest');
   });
 
   it('does not depend on any order', () => {

@@ -62,6 +62,13 @@ export class LocalVolumeHost implements LargeFileHost {
     if (status !== 0) throw new VolumeScriptError(status, stderr);
   }
 
+  /** As if on another machine, unless a test says something else. */
+  near: string | undefined;
+
+  rootFolder(): Promise<string | undefined> {
+    return Promise.resolve(this.near);
+  }
+
   async writeFile(path: string, content: string): Promise<void> {
     await writeFile(join(this.folder, path), content);
   }

@@ -2,6 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises';
 import {dirname, join, resolve} from 'node:path';
 import {asOtaError} from '../../io-error.ts';
 import {openRootfs} from '../../rootfs/open-rootfs.ts';
+import type {Rootfs} from '../../rootfs/rootfs.ts';
 import {addPayload, type AddImageOptions, type AddImageResult} from './add-image.ts';
 import {addOtaclientPackage} from './add-otaclient-package.ts';
 import {BlobStore} from './blob-store.ts';
@@ -21,8 +22,10 @@ import {SigningKey, signingChain, type SigningMaterial} from './signing-key.ts';
 
 export interface BuildOtaImageOptions
   extends
-    Omit<AddImageOptions, 'image'>,
+    Omit<AddImageOptions, 'image' | 'rootfs'>,
     Pick<FinalizeOptions, 'skipBundle' | 'skipCompression' | 'skipSlice'> {
+  /** As in {@link AddImageOptions}, or opened already; then it is disposed of here. */
+  readonly rootfs: string | Rootfs;
   /** The ZIP artifact to be made. */
   readonly output: string;
   /** Without it the image is not signed. */
@@ -74,7 +77,8 @@ async function buildIn(
   const {otaclientRelease, signing, created} = options;
   if (otaclientRelease !== undefined) await addOtaclientPackage(path, otaclientRelease);
   const image = await ImageFolder.open(path);
-  await using rootfs = await openRootfs(options.rootfs, options);
+  const {rootfs: given} = options;
+  await using rootfs = typeof given === 'string' ? await openRootfs(given, options) : given;
   await using store = new BlobStore(image.blobsPath, options);
   let begun: BegunFilters | undefined;
   const onDeferred = ({rows}: ResourceRows) => (begun = beginFilters(rows.slice(), store, options));

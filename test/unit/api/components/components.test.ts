@@ -29,7 +29,18 @@ const tree = (path: string): LocalTree => ({
 
 /** Files beside configs.json. */
 const local: LocalFiles = new Map(
-  ['key.asc', 'overlay', 'one.sh', 'two.sh'].map((path) => [path, tree(path)]),
+  [
+    'key.asc',
+    'overlay',
+    'one.sh',
+    'two.sh',
+    'sys.yaml',
+    'sign.pem',
+    'root.pem',
+    'bundle.yaml',
+    'eula.txt',
+    'layout',
+  ].map((path) => [path, tree(path)]),
 );
 
 function stepsByName(configs: Configs): ReadonlyMap<string, Step> {
@@ -76,7 +87,7 @@ describe('the steps of the default configuration', () => {
     }
   });
 
-  it('need what the seven boxes of the diagram need', () => {
+  it('need what the boxes of the diagram need', () => {
     expect(Object.fromEntries(steps.map((step) => [step.name, step.inputs]))).toEqual({
       'root_fs.resolve': [],
       'root_fs.packages': ['root_fs.resolve'],
@@ -89,6 +100,8 @@ describe('the steps of the default configuration', () => {
       'rpi_sd_image.resolve': ['root_fs.resolve'],
       'rpi_sd_image.docker': ['root_fs.packages', 'rpi_sd_image.resolve'],
       rpi_sd_image: ['rpi_sd_image.docker', 'blank_image', 'rpi_bootloader', 'rpi_kernel'],
+      'ota-bundler.kernel': ['rpi_kernel'],
+      'ota-bundler': ['rpi_sd_image', 'ota-bundler.kernel'],
     });
   });
 
@@ -216,6 +229,7 @@ describe('artifacts are named as in the repositories of Hypriot', () => {
       ['rpi_kernel.resolve', []],
       ['rpi_sd_image.resolve', []],
       ['rpi_sd_image.docker', []],
+      ['ota-bundler.kernel', []],
     ]);
   });
 });
@@ -253,7 +267,7 @@ describe('a changed field changes the steps that it reaches and no other', () =>
     ['root_fs', 'overlay', 'overlay', ['root_fs', 'rpi_sd_image']],
     ['root_fs', 'scripts', ['one.sh'], ['root_fs.scripts', 'root_fs', 'rpi_sd_image.docker']],
     ['root_fs', 'scripts_network', true, []],
-    ['root_fs', 'suite', 'sid', listsAndTheirPackages],
+    ['root_fs', 'suite', 'sid', [...listsAndTheirPackages, 'ota-bundler']],
     // Docker comes in with its list; the system's own apt is told the mirror with the packages.
     [
       'root_fs',
@@ -295,10 +309,28 @@ describe('a changed field changes the steps that it reaches and no other', () =>
       ['rpi_sd_image.resolve', 'rpi_sd_image.docker'],
     ],
     ['rpi_sd_image', 'preload', [{archive: 'one.sh'}], ['rpi_sd_image']],
+    ['rpi_sd_image', 'preload', ['alpine:3.20'], ['rpi_sd_image.preload', 'rpi_sd_image']],
     ['rpi_sd_image', 'compose', 'one.sh', ['rpi_sd_image']],
     ['rpi_sd_image', 'cmdline', 'quiet', ['rpi_sd_image']],
     ['rpi_sd_image', 'config_txt', ['[pi4]', 'arm_boost=1'], ['rpi_sd_image']],
     ['rpi_sd_image', 'compression', ['zip'], ['rpi_sd_image']],
+    ['ota-bundler', 'version', 'v2', ['ota-bundler']],
+    ['ota-bundler', 'ecus', [{id: 'main', sys_config: 'sys.yaml'}], ['ota-bundler']],
+    ['ota-bundler', 'release_key', 'prd', ['ota-bundler']],
+    ['ota-bundler', 'annotations', {'vnd.tier4.pilot-auto.platform': 'x'}, ['ota-bundler']],
+    ['ota-bundler', 'bundle_filter', false, ['ota-bundler']],
+    ['ota-bundler', 'compress_filter', false, ['ota-bundler']],
+    ['ota-bundler', 'slice_filter', false, ['ota-bundler']],
+    ['ota-bundler', 'outputs', ['v1', 'offline_bundle'], ['ota-bundler.offline']],
+    // Told to the steps that sign, and to those only where there is a key.
+    ['ota-bundler', 'sign_cert', 'sign.pem', []],
+    ['ota-bundler', 'ca_certs', ['root.pem'], []],
+    [
+      'ota-bundler',
+      'update_agent_bundle',
+      {description: 'bundle.yaml', files: [], images: 'none', layout: ''},
+      [],
+    ],
     // They have an effect only with `source: "git"`.
     ['rpi_bootloader', 'firmware_repo', 'https://git.test/firmware', []],
     ['rpi_kernel', 'kernel_repo', 'https://git.test/linux', []],
@@ -328,6 +360,8 @@ describe('a changed field changes the steps that it reaches and no other', () =>
         'rpi_sd_image compression',
         'rpi_bootloader firmware_repo source',
         'rpi_kernel kernel_repo branch source defconfig kernel_config ccache',
+        'ota-bundler outputs version ecus release_key annotations bundle_filter compress_filter slice_filter',
+        'ota-bundler sign_key sign_cert ca_certs update_agent_bundle',
       ].flatMap((line) => {
         const [component = '', ...fields] = line.split(' ');
         return [...fields, 'image', 'repo'].map((field) => `${component}.${field}`);

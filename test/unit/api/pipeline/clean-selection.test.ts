@@ -1,19 +1,20 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {selectEntries, sizeOf} from '../../../../api/pipeline/clean-selection.ts';
-import type {StoreEntry} from '../../../../volumes/store-entry.ts';
+import {selectEntries, withSize} from '../../../../api/pipeline/clean-selection.ts';
 import {makeEntry} from './step-rig.ts';
 
 const now = Date.parse('2026-11-20T12:00:00.000Z');
 const day = 86_400_000;
 
-const entry = (step: string, days: number, sizeBytes = 100): StoreEntry =>
-  makeEntry({
-    step,
-    createdAt: new Date(now - days * day).toISOString(),
-    fingerprint: Buffer.from(`${step} ${days}`.padEnd(32)).toString('hex'),
-    files: [{name: 'a', sizeBytes, sha256: '0'.repeat(64)}],
-  });
+const entry = (step: string, days: number, sizeBytes = 100) =>
+  withSize(
+    makeEntry({
+      step,
+      createdAt: new Date(now - days * day).toISOString(),
+      fingerprint: Buffer.from(`${step} ${days}`.padEnd(32)).toString('hex'),
+      files: [{name: 'a', sizeBytes, sha256: '0'.repeat(64)}],
+    }),
+  );
 
 const entries = [
   entry('root_fs', 9),
@@ -69,7 +70,7 @@ describe('what clean selects', () => {
         const all = specs.map(({days, bytes}, index) => entry(`s${index}`, days, bytes));
         const gone = new Set(selectEntries(all, {keepBytes}, now));
         const kept = all.filter((one) => !gone.has(one));
-        expect(kept.reduce((sum, one) => sum + sizeOf(one), 0)).toBeLessThanOrEqual(keepBytes);
+        expect(kept.reduce((sum, one) => sum + one.sizeBytes, 0)).toBeLessThanOrEqual(keepBytes);
         for (const one of gone) {
           expect(kept.every(({createdAt}) => createdAt >= one.createdAt)).toBe(true);
         }

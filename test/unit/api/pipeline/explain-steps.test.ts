@@ -22,6 +22,7 @@ const rootFs = makeStep({inputs: ['root_fs.packages'], settings: [makeSetting('H
 function storeOf(...entries: StoreEntry[]): ArtifactStore {
   return new ArtifactStore({
     label: 'test',
+    runWithInput: () => Promise.reject(new Error('no volume')),
     run: () => Promise.reject(new Error('nothing may be run')),
     stream: () => Promise.reject(new Error('nothing may be run')),
     writeFile: () => Promise.reject(new Error('nothing may be written')),
@@ -70,7 +71,10 @@ describe('explain', () => {
     const old = await built(withSetting(packages, 'nano'));
     const oldRoot = await built(withSetting(rootFs, 'black-pearl'), [old]);
     const steps = await explainSteps([packages, rootFs], storeOf(old, oldRoot), base);
-    expect(steps[1]?.reasons).toEqual(['needs root_fs.packages, which has to run first']);
+    expect(steps[1]?.reasons).toEqual([
+      'root_fs.hostname "black-pearl" → "reef"',
+      'needs root_fs.packages, which has to run first',
+    ]);
     expect(steps[1]?.inputs.filter(({changed}) => changed).map(({name}) => name)).toEqual([
       'root_fs.hostname',
     ]);

@@ -24,6 +24,8 @@ const inputs: fc.Arbitrary<FingerprintInputs> = fc.record({
   settings: fc.dictionary(name, fc.record({field: fc.string(), value: fc.string()}), {maxKeys: 5}),
   inputs: fc.dictionary(name, digest, {maxKeys: 3}),
   epoch: fc.nat(),
+  list: digest,
+  previous: digest,
 });
 
 /** The same value with the keys of every object the other way round. */
@@ -315,16 +317,41 @@ describe('explainDifference', () => {
       },
       ['root_fs.hostname "black-pearl" → "reef"', 'root_fs.hostname (not set) → "reef"'],
     ],
-    ['an input', {inputs: {'root_fs.packages': '2'}}, ['root_fs.packages has changed']],
-    ['an input that is gone', {inputs: {}}, ['root_fs.packages has changed']],
-    ['the base image', {baseImage: 'c'}, ['the base image has changed']],
-    ['the build image', {buildImage: 'c'}, ['the build image has changed']],
-    ['the command', {command: ['/builder/other.sh']}, ['the build image has changed']],
-    ['build image and command, once', {buildImage: 'c', command: []}, ['the build image has changed']],
-    ['the contract', {contract: 2}, ['hypriotkit builds this step differently now']],
+    ['an input', {inputs: {'root_fs.packages': '2'}}, ['root_fs.packages 1 → 2']],
+    ['an input that is gone', {inputs: {}}, ['root_fs.packages 1 → (none)']],
+    ['the base image', {baseImage: 'c'}, ['base image a → c']],
+    [
+      'the build image, by the first digits of its digest',
+      {buildImage: `${'0123456789ab'.repeat(5)}cdef`},
+      ['build image b → 0123456789ab'],
+    ],
+    ['the command', {command: ['/builder/other.sh']}, ['command /builder/build.sh → /builder/other.sh']],
+    ['the contract', {contract: 2}, ['hypriotkit builds this step differently now: contract 1 → 2']],
+    ['the list that the lock has', {list: 'x'}, ['list in the lock (none) → x']],
+    ['the list to stay close to', {previous: 'x'}, ['list to stay close to (none) → x']],
     ['the epoch', {epoch: 1_700_000_001}, ['SOURCE_DATE_EPOCH 1700000000 → 1700000001']],
   ])('names %s', (_, change, sentences) => {
     expect(explainDifference(base, {...base, ...change})).toEqual(sentences);
+  });
+
+  it('shows of two long lists what only one of them has', () => {
+    const list = (...names: string[]) => ({
+      settings: {
+        PACKAGES: {
+          field: 'root_fs.packages',
+          value: [...'abcdefghijklmnopqrstuvwxyz', ...names].join('-package '),
+        },
+      },
+    });
+    const reasons = explainDifference({...base, ...list('z', 'less')}, {...base, ...list('z', 'more')});
+    expect(reasons).toEqual(['root_fs.packages "… less …" → "… more …"']);
+    expect(explainDifference({...base, ...list()}, {...base, ...list('more')})).toEqual([
+      'root_fs.packages "… z …" → "… z-package more …"',
+    ]);
+  });
+
+  it('does not compare what is not known yet', () => {
+    expect(explainDifference(base, {...base, inputs: {}}, ['root_fs.packages'])).toEqual([]);
   });
 
   it('keeps a value with quotes and newlines on one line', () => {

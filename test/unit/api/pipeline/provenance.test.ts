@@ -15,7 +15,7 @@ async function makeRun() {
   ];
   const defaults = defaultConfigs();
   const provenance: Provenance = {
-    baseImage: {reference: 'r', identity: 'i', archiveDate: 1_700_000_000},
+    baseImage: {identity: 'i', archiveDate: 1_700_000_000},
     epoch: 1_700_000_000,
     engine: {
       name: 'reef',

@@ -10,6 +10,7 @@ import type {RunContext} from '../../../../api/pipeline/run-context.ts';
 import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import {GitCache} from '../../../../api/git/git-cache.ts';
 import {Pool} from '../../../../api/pipeline/pool.ts';
+import {TeamCache} from '../../../../api/pipeline/team-cache.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';
 import {StoreRig, type Content} from '../../volumes/store-rig.ts';
@@ -27,6 +28,7 @@ export class RunRig {
     this.context = {
       session,
       store: volume.store,
+      cache: TeamCache.none(),
       packages: new PackageCache(session.packageHost),
       downloads: new Pool(1),
       git: new GitCache(),

@@ -15,10 +15,10 @@ export interface TestImage {
 }
 
 /** A tar with one file. */
-export function tarOf(name: string, content: string): Buffer {
+export function tarOf(name: string, content: string | Buffer, mode = 0o644): Buffer {
   const bytes = Buffer.from(content);
   return Buffer.concat([
-    formatTarHeader({path: name, type: 'file', sizeBytes: bytes.length}),
+    formatTarHeader({path: name, type: 'file', sizeBytes: bytes.length, mode}),
     bytes,
     zerosAfter(bytes.length),
     endOfTar,
@@ -31,10 +31,22 @@ export function makeImage(
   {architecture = 'arm64', pack = gzipSync}: {architecture?: string; pack?: (tar: Buffer) => Buffer} = {},
 ): TestImage {
   const layers = files.map((name) => tarOf(name, `content of ${name}\n`));
+  return imageOf(layers, {architecture, pack});
+}
+
+/** An image of these layers; `config` says how it runs. */
+export function imageOf(
+  layers: readonly Buffer[],
+  {
+    architecture = 'arm64',
+    pack = gzipSync,
+    config: run = {},
+  }: {architecture?: string; pack?: (tar: Buffer) => Buffer; config?: object} = {},
+): TestImage {
   const stored = layers.map(pack);
   const diffIds = layers.map(digestOf);
   const config = Buffer.from(
-    JSON.stringify({architecture, os: 'linux', config: {}, rootfs: {type: 'layers', diff_ids: diffIds}}),
+    JSON.stringify({architecture, os: 'linux', config: run, rootfs: {type: 'layers', diff_ids: diffIds}}),
   );
   const describe = (mediaType: string, content: Buffer) => ({
     mediaType,
