@@ -5,6 +5,7 @@ import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
+import {benchSwarm} from './swarm.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 /**
@@ -14,6 +15,7 @@ import {untilInterrupted} from './until-interrupted.ts';
  *        npm run bench -- download [--json]      needs curl
  *        npm run bench -- flash [TARGET] [--rate=MB/S] [--json]      the image in TARGET (default: out), to a loop device,
  *                                                                    which is as slow as a card with --rate; needs root
+ *        npm run bench -- swarm [COMPONENTS] [--json]      default: root_fs; on a private engine; needs root
  *        npm run bench -- ota <root file system> [--json]
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
@@ -29,6 +31,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     flash: () => benchFlash({target: argument ?? 'out', rate: numberAfter(args, '--rate='), log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
+    swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
     download: () => benchDownload({log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),

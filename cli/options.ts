@@ -40,6 +40,24 @@ export const cacheTrustOption = () =>
     'use only what one of these public keys has signed (PEM, EC on P-256); may be repeated (HYPRIOTKIT_CACHE_TRUST)',
   ).argParser(collect);
 
+export const engineOption = () =>
+  new Option(
+    '--engine <kind>',
+    'where steps run: local (default), in containers of the engine; swarm, as services of the swarm that it manages',
+  ).choices(['local', 'swarm'] as const);
+
+export const registryOption = () =>
+  new Option(
+    '--registry <ref>',
+    'with --engine swarm: repository through which its nodes get build images and hand artifacts on',
+  );
+
+export const insecureOption = () =>
+  new Option(
+    '--insecure <registry>',
+    'speak to this registry (host:port) without TLS; may be repeated',
+  ).argParser(collect);
+
 export const verbosityOption = () =>
   new Option(
     '--verbosity <level>',
@@ -51,7 +69,7 @@ export const verbosityOption = () =>
 export const jobsOption = () =>
   new Option(
     '-j, --jobs <count>',
-    "containers to run at once (default: the engine's CPUs, at most 4)",
+    "containers to run at once (default: the engine's CPUs, at most 4; of a swarm, all CPUs)",
   ).argParser(parsePositiveInteger);
 
 export const jsonLinesOption = () =>

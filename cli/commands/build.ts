@@ -6,12 +6,15 @@ import {
   cacheFromOption,
   cacheTrustOption,
   collect,
+  engineOption,
   given,
+  insecureOption,
   jobsOption,
   jsonLinesOption,
   packageVolumeOption,
   parsePositiveInteger,
   projectCommand,
+  registryOption,
   verbosityOption,
 } from '../options.ts';
 import {printBuildResult} from '../results/print-build-result.ts';
@@ -26,6 +29,8 @@ export const buildCommand = (context: CliContext) =>
   )
     .addOption(packageVolumeOption())
     .addOption(jobsOption())
+    .addOption(engineOption())
+    .addOption(registryOption())
     .addOption(
       new Option(
         '--max-parallel <count>',
@@ -40,6 +45,7 @@ export const buildCommand = (context: CliContext) =>
     )
     .addOption(cacheTrustOption())
     .option('--cache-sign <file>', 'sign what is sent with this private key (HYPRIOTKIT_CACHE_SIGN)')
+    .addOption(insecureOption())
     .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
     .option('--offline', 'as --locked, and without any network: packages come from the package volume')
     .option(
@@ -62,14 +68,16 @@ Examples:
   $ hypriotkit build -t ./out --json | jq .    for programs
   $ hypriotkit build -t ./out --variant reef   one variant of a matrix, to ./out/reef
   $ hypriotkit build -t ./out --cache-from registry.example/team/cache
+  $ hypriotkit build -t ./out --engine swarm --registry registry.example/team/images
 `,
     )
-    .action(async (components, {json, verbosity, ...flags}) => {
+    .action(async (components, {json, verbosity, insecure, ...flags}) => {
       const isDone = ({variants = []}: BuildResult) => variants.every(({outcome}) => outcome === 'done');
       const work = async ({onEvent, signal}: RunIo) => {
         const {build} = await context.loadApi();
         return build({
           ...given(flags),
+          ...(insecure !== undefined && {insecureRegistries: insecure}),
           ...(components.length > 0 && {components}),
           // The reporters choose what is shown; the live window needs the last line of each container.
           verbosity: 'debug',
