@@ -1,32 +1,39 @@
-import {spawn} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {readFileSync} from 'node:fs';
 import {mkdtemp, rm, stat} from 'node:fs/promises';
-import {tmpdir} from 'node:os';
+import {loadavg, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
-/** Times of whole commands, start included, and the most memory that each had. */
+/** What `/usr/bin/time` says of a whole command, its start included. */
+export interface Measured {
+  readonly seconds: number;
+  /** User and system, of all threads and programs that it started. */
+  readonly cpu_seconds: number;
+  /** Of the largest process. */
+  readonly peak_memory_mb: number;
+}
+
 export interface OtaFigures {
   readonly rootfs_bytes: number;
   readonly artifact_bytes: number;
+  /** add-image, finalize, sign, and pack-artifact in one. */
   readonly build: Measured;
-  /** What compressing the same bytes takes at least: `tar | zstd -9` on all cores. */
-  readonly zstd_seconds: number;
+  /** The same bytes as a tar, on all cores. */
+  readonly zstd_9: Measured;
   readonly verify: Measured;
-  readonly verify_bytes_per_second: number;
   readonly deploy: Measured;
-}
-
-export interface Measured {
-  readonly seconds: number;
-  readonly peak_memory_bytes: number;
+  readonly build_over_zstd: number;
+  readonly build_over_zstd_cpu: number;
+  readonly verify_bytes_per_second: number;
+  /** Of one minute: above the number of cores, seconds say little, and their ratios a little more. */
+  readonly load_before: number;
 }
 
 const launcher = fileURLToPath(new URL('../hypriotkit', import.meta.url));
 
 /**
- * Makes an artifact of a root file system, verifies it and deploys it again, each with the installed command.
+ * Makes a signed artifact of a root file system, verifies it and deploys it again, each with the installed command.
  * `rootfs` is a folder; a Debian of 500 MB and 13 000 entries is what the figures of the reference were taken on.
  */
 export async function benchOta(options: {
@@ -37,72 +44,84 @@ export async function benchOta(options: {
   if (rootfs === undefined)
     throw new Error('give the folder of a root file system: npm run bench -- ota ./rootfs');
   const work = await mkdtemp(join(tmpdir(), 'hypriotkit-bench-'));
+  const at = (name: string) => join(work, name);
+  const measure = async (name: string, ...command: readonly string[]): Promise<Measured> => {
+    const measured = await run(command);
+    log(`${name}: ${measured.seconds} s, ${measured.cpu_seconds} s of CPU, ${measured.peak_memory_mb} MB`);
+    return measured;
+  };
   try {
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=bench'];
+    execFileSync('openssl', ['req', '-x509', ...key, '-keyout', at('key'), '-out', at('pem')], {
+      stdio: 'ignore',
+    });
     // Compiles what is not compiled yet, and reads the root file system into the page cache.
     await run([launcher, '--version']);
-    await run(['tar', '-cf', join(work, 'rootfs.tar'), '-C', rootfs, '.']);
-    const rootfsBytes = (await stat(join(work, 'rootfs.tar'))).size;
-    const artifact = join(work, 'main.zip');
-    const measure = async (name: string, args: readonly string[]) => {
-      const measured = await run([launcher, 'ota', ...args]);
-      log(`${name}: ${measured.seconds} s`);
-      return measured;
-    };
-    const build = await measure('build', ['build', '--rootfs', rootfs, '--ecu-id', 'main', '-o', artifact]);
-    const zstd = await run([
+    await run(['tar', '-cf', at('rootfs.tar'), '-C', rootfs, '.']);
+    const load = loadavg()[0] ?? 0;
+    const sign = ['--ecu-id', 'main', '--sign-key', at('key'), '--sign-cert', at('pem')];
+    const zstd = await measure(
+      'zstd -9 -T0',
       'zstd',
       '-9',
       '-T0',
       '-q',
-      join(work, 'rootfs.tar'),
+      at('rootfs.tar'),
       '-o',
-      join(work, 'rootfs.tar.zst'),
-    ]);
-    const artifactBytes = (await stat(artifact)).size;
-    const verify = await measure('verify-resources', ['verify-resources', artifact]);
-    const target = join(work, 'rootfs');
-    const deploy = await measure('deploy-image', [
+      at('rootfs.tar.zst'),
+    );
+    const build = await measure(
+      'build',
+      launcher,
+      'ota',
+      'build',
+      '--rootfs',
+      rootfs,
+      ...sign,
+      '-o',
+      at('main.zip'),
+    );
+    const artifactBytes = (await stat(at('main.zip'))).size;
+    const verify = await measure('verify-resources', launcher, 'ota', 'verify-resources', at('main.zip'));
+    const deploy = await measure(
       'deploy-image',
-      '-i',
-      artifact,
-      '--ecu-id',
-      'main',
-      '-o',
-      target,
-    ]);
+      ...[launcher, 'ota', 'deploy-image', '-i', at('main.zip'), '--ecu-id', 'main', '-o', at('rootfs')],
+    );
     return {
-      rootfs_bytes: rootfsBytes,
+      rootfs_bytes: (await stat(at('rootfs.tar'))).size,
       artifact_bytes: artifactBytes,
       build,
-      zstd_seconds: zstd.seconds,
+      zstd_9: zstd,
       verify,
-      verify_bytes_per_second: Math.round(artifactBytes / verify.seconds),
       deploy,
+      build_over_zstd: round(build.seconds / zstd.seconds),
+      build_over_zstd_cpu: round(build.cpu_seconds / zstd.cpu_seconds),
+      verify_bytes_per_second: Math.round(artifactBytes / verify.seconds),
+      load_before: load,
     };
   } finally {
     await rm(work, {recursive: true, force: true});
   }
 }
 
-async function run([program = '', ...args]: readonly string[]): Promise<Measured> {
-  const start = performance.now();
-  const child = spawn(program, args, {stdio: ['ignore', 'ignore', 'inherit']});
-  let peak = 0;
-  const sampler = setInterval(() => (peak = Math.max(peak, peakMemory(child.pid))), 20);
-  try {
-    const [status] = (await once(child, 'close')) as [number | null];
-    if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}`);
-  } finally {
-    clearInterval(sampler);
-  }
-  return {seconds: Math.round(performance.now() - start) / 1000, peak_memory_bytes: peak};
+async function run(command: readonly string[]): Promise<Measured> {
+  const child = spawn('/usr/bin/time', ['-f', '%e %U %S %M', ...command], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (text: Buffer) => (said += text.toString()));
+  const [status] = (await once(child, 'close')) as [number | null];
+  if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}: ${said}`);
+  const [seconds = 0, user = 0, system = 0, kibibytes = 0] = (said.trim().split('\n').at(-1) ?? '')
+    .split(' ')
+    .map(Number);
+  return {
+    seconds,
+    cpu_seconds: round(user + system),
+    peak_memory_mb: Math.round((kibibytes * 1024) / 1e6),
+  };
 }
 
-/** The high-water mark that the kernel keeps. */
-function peakMemory(pid: number | undefined): number {
-  try {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid ?? ''}/status`, 'utf8'))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
+function round(value: number): number {
+  return Math.round(value * 100) / 100;
 }

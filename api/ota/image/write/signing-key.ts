@@ -18,6 +18,11 @@ export interface SigningMaterial {
 /** The certificates of a signature, the signing one first. */
 export type SigningChain = readonly [Certificate, ...Certificate[]];
 
+/** OpenSSL's own error for a missing password depends on its version. */
+function isEncrypted(pem: string): boolean {
+  return /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem);
+}
+
 /**
  * A key that signs with ES256. The nonce comes from the key and the message (RFC 6979), so that the same image gets the
  * same signature.
@@ -34,8 +39,8 @@ export class SigningKey {
     let key: KeyObject;
     try {
       key = createPrivateKey({key: pem, ...(passphrase !== undefined && {passphrase})});
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE')
+    } catch {
+      if (passphrase === undefined && isEncrypted(pem))
         throw new OtaError('KEY_INVALID', 'The signing key is encrypted and needs its password', {
           hint: 'Give it with --sign-key-passwd, or in HYPRIOTKIT_SIGN_KEY_PASSWORD.',
         });

@@ -1,3 +1,4 @@
+import {createPrivateKey} from 'node:crypto';
 import {readdir, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
@@ -99,6 +100,30 @@ describe('buildOtaImage', () => {
     expect(diff.paths.map(({path}) => path)).toEqual(['/etc/65']);
     expect(diff.blobs).toBe(1);
     expect((await diffImages(before, before, {ecuId: 'main'})).bytes).toBe(0);
+  });
+});
+
+describe('an encrypted key', () => {
+  it('signs the same with its password, and is refused without it or with another', async () => {
+    const {signing, build} = await setUp();
+    const key = createPrivateKey(signing.key).export({
+      type: 'pkcs8',
+      format: 'pem',
+      cipher: 'aes-256-cbc',
+      passphrase: 'open sesame',
+    }) as string;
+    const artifact = await build('plain.zip');
+    expect(
+      (await build('a.zip', {signing: {...signing, key, passphrase: 'open sesame'}})).equals(artifact),
+    ).toBe(true);
+    await expect(build('b.zip', {signing: {...signing, key}})).rejects.toMatchObject({
+      code: 'KEY_INVALID',
+      message: 'The signing key is encrypted and needs its password',
+    });
+    await expect(build('b.zip', {signing: {...signing, key, passphrase: 'wrong'}})).rejects.toMatchObject({
+      code: 'KEY_INVALID',
+      message: 'The signing key cannot be read',
+    });
   });
 });
 
