@@ -5,6 +5,7 @@ import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
+import {benchTeam} from './team.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 /**
@@ -14,6 +15,7 @@ import {untilInterrupted} from './until-interrupted.ts';
  *        npm run bench -- download [--json]      needs curl
  *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
  *        npm run bench -- ota <root file system> [--json]
+ *        npm run bench -- team [TARGET] [--json]      the image in TARGET (default: out), through a registry on loopback; needs docker-registry and curl
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
@@ -29,6 +31,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
     download: () => benchDownload({log}),
+    team: () => benchTeam({target: argument ?? 'out', log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),
