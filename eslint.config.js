@@ -35,7 +35,7 @@ export default tseslint.config(
   ),
   {
     files: ['api/**'],
-    ignores: ['api/docker/**'],
+    ignores: ['api/docker/**', 'api/engine/swarm/**'],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -44,6 +44,39 @@ export default tseslint.config(
           patterns: [
             {group: ['**/cli/**'], message: 'Only cli/ knows how things are printed.'},
             {group: ['chalk', 'log-update', 'commander'], message: 'api/ emits events; cli/ draws them.'},
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['api/cache/**', 'api/download/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {group: ['**/cli/**', 'chalk', 'log-update', 'commander'], message: 'Only cli/ prints.'},
+            {
+              group: ['**/engine/**', '**/docker/**', 'dockerode', '**/components/**', '**/volumes/**'],
+              message: 'Downloads and their cache know no engine.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['api/engine/swarm/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [{name: 'dockerode', message: 'api/docker/ is the only folder that speaks to dockerode.'}],
+          patterns: [
+            {group: ['**/cli/**'], message: 'Only cli/ knows how things are printed.'},
+            {group: ['chalk', 'log-update', 'commander'], message: 'api/ emits events; cli/ draws them.'},
+            {group: ['**/pipeline/**', '**/components/**'], message: 'A swarm runs work; it knows no steps.'},
           ],
         },
       ],

@@ -45,11 +45,21 @@ export interface CacheOptions {
   readonly cacheTo?: readonly string[];
   /** PEM files with public keys: only what one of them has signed is used. Default: `HYPRIOTKIT_CACHE_TRUST`. */
   readonly cacheTrust?: readonly string[];
+  /** Registries (`host:port`) that are spoken to without TLS; those on this machine always are. */
+  readonly insecureRegistries?: readonly string[];
   /** PEM file with the private key that signs what is sent. Default: `HYPRIOTKIT_CACHE_SIGN`. */
   readonly cacheSign?: string;
 }
 
-export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptions, CacheOptions {
+export interface SwarmOptions {
+  /** Where steps run: in containers of the engine (`local`, the default), or as services of the swarm that it manages. */
+  readonly engine?: 'local' | 'swarm';
+  /** Repository through which a swarm's nodes get and hand on artifacts; `swarm` needs one. */
+  readonly registry?: string;
+}
+
+export interface BuildOptions
+  extends CommonOptions, PackageOptions, ConfigOptions, CacheOptions, SwarmOptions {
   /** An image to use as base image, pulled when absent, instead of making one as `base_image` says. */
   readonly image?: string;
   readonly verbosity?: Verbosity;
@@ -161,6 +171,8 @@ export interface BootOptions extends CommonOptions, PackageOptions, ConfigOption
   /** Credentials for the serial console; by default those of `root_fs` in the configuration. */
   readonly username?: string;
   readonly password?: string;
+  /** What the image is on: a card (default), or a USB stick. */
+  readonly drive?: 'sd' | 'usb';
   /** How often the same copy of the card is booted, with all assertions each time; default 1. */
   readonly boots?: number;
   /** Seconds until a boot that has not succeeded counts as failed; default 900. */

@@ -3,6 +3,7 @@ import {mkdtemp, readdir, rm, stat, truncate, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {flash} from '../api/index.ts';
+import {SlowDevice} from './slow-device.ts';
 
 /** Times of writing one image to one loop device, in two ways by turns. */
 export interface FlashFigures {
@@ -18,6 +19,7 @@ export interface FlashFigures {
   /** Against dd that is followed by reading the same bytes back (cmp past the cache). */
   readonly verified_ratio: number;
   readonly runs: number;
+  readonly megabytes_per_second?: number;
 }
 
 const runs = 3;
@@ -28,9 +30,11 @@ const runs = 3;
  */
 export async function benchFlash(options: {
   readonly target: string;
+  /** What the device takes and gives at most, in megabytes per second; without it, what the disk of this machine does. */
+  readonly rate?: number | undefined;
   readonly log: (line: string) => void;
 }): Promise<FlashFigures> {
-  const {target, log} = options;
+  const {target, rate, log} = options;
   const name = (await readdir(target)).find((file) => file.endsWith('.img'));
   if (name === undefined)
     throw new Error(`there is no image in ${target}: hypriotkit build --target ${target}`);
@@ -53,6 +57,7 @@ export async function benchFlash(options: {
       'status=none',
     );
     await run('cat', image);
+    await using _slow = rate === undefined ? undefined : await SlowDevice.limit(device, rate);
     const dd: number[] = [];
     const compare: number[] = [];
     const write: number[] = [];
@@ -97,6 +102,7 @@ export async function benchFlash(options: {
       write_and_verify_ratio: round(ddSeconds / (writeSeconds + verifySeconds)),
       verified_ratio: round((ddSeconds + compareSeconds) / (writeSeconds + verifySeconds)),
       runs,
+      ...(rate !== undefined && {megabytes_per_second: rate}),
     };
   } finally {
     await run('losetup', '--detach', device);

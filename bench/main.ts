@@ -6,6 +6,7 @@ import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
 import {benchTeam} from './team.ts';
+import {benchSwarm} from './swarm.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 /**
@@ -13,7 +14,9 @@ import {untilInterrupted} from './until-interrupted.ts';
  *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
  *        npm run bench -- media [--json]
  *        npm run bench -- download [--json]      needs curl
- *        npm run bench -- flash [TARGET] [--json]      the image in TARGET (default: out), to a loop device; needs root
+ *        npm run bench -- flash [TARGET] [--rate=MB/S] [--json]      the image in TARGET (default: out), to a loop device,
+ *                                                                    which is as slow as a card with --rate; needs root
+ *        npm run bench -- swarm [COMPONENTS] [--json]      default: root_fs; on a private engine; needs root
  *        npm run bench -- ota <root file system> [--json]
  *        npm run bench -- team [TARGET] [--json]      the image in TARGET (default: out), through a registry on loopback; needs docker-registry and curl
  *
@@ -27,9 +30,10 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     build: () => benchBuild({boot: !args.includes('--no-boot'), log, signal}),
     changes: () => benchChanges({log, signal}),
     rootfs: () => benchRootFs({log, signal}),
-    flash: () => benchFlash({target: argument ?? 'out', log}),
+    flash: () => benchFlash({target: argument ?? 'out', rate: numberAfter(args, '--rate='), log}),
     ota: () => benchOta({rootfs: argument, log}),
     media: () => benchMedia({log}),
+    swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
     download: () => benchDownload({log}),
     team: () => benchTeam({target: argument ?? 'out', log}),
     all: async () => ({
@@ -43,6 +47,11 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   }
   const figures = await run();
   process.stdout.write(`${JSON.stringify(figures, undefined, json ? undefined : 2)}\n`);
+}
+
+function numberAfter(args: readonly string[], option: string): number | undefined {
+  const text = args.find((one) => one.startsWith(option))?.slice(option.length);
+  return text === undefined ? undefined : Number(text);
 }
 
 await untilInterrupted((signal) => main(process.argv.slice(2), signal));

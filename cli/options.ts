@@ -1,4 +1,4 @@
-import {Argument, InvalidArgumentError, Option} from '@commander-js/extra-typings';
+import {Argument, Command, InvalidArgumentError, Option} from '@commander-js/extra-typings';
 
 /** The options that several commands share, each declared once. */
 export const targetOption = () =>
@@ -40,6 +40,24 @@ export const cacheTrustOption = () =>
     'use only what one of these public keys has signed (PEM, EC on P-256); may be repeated (HYPRIOTKIT_CACHE_TRUST)',
   ).argParser(collect);
 
+export const engineOption = () =>
+  new Option(
+    '--engine <kind>',
+    'where steps run: local (default), in containers of the engine; swarm, as services of the swarm that it manages',
+  ).choices(['local', 'swarm'] as const);
+
+export const registryOption = () =>
+  new Option(
+    '--registry <ref>',
+    'with --engine swarm: repository through which its nodes get build images and hand artifacts on',
+  );
+
+export const insecureOption = () =>
+  new Option(
+    '--insecure <registry>',
+    'speak to this registry (host:port) without TLS; may be repeated',
+  ).argParser(collect);
+
 export const verbosityOption = () =>
   new Option(
     '--verbosity <level>',
@@ -51,7 +69,7 @@ export const verbosityOption = () =>
 export const jobsOption = () =>
   new Option(
     '-j, --jobs <count>',
-    "containers to run at once (default: the engine's CPUs, at most 4)",
+    "containers to run at once (default: the engine's CPUs, at most 4; of a swarm, all CPUs)",
   ).argParser(parsePositiveInteger);
 
 export const jsonLinesOption = () =>
@@ -60,6 +78,17 @@ export const jsonLinesOption = () =>
 export const jsonOption = () => new Option('--json', 'print the result as JSON');
 
 export const componentsArgument = (description: string) => new Argument('[components...]', description);
+
+/** A command that looks at a project: its components, its configuration, its volume and its base image. */
+export const projectCommand = (name: string, description: string, components: string) =>
+  new Command(name)
+    .description(description)
+    .addArgument(componentsArgument(components))
+    .addOption(targetOption())
+    .addOption(configOption())
+    .addOption(variantOption())
+    .addOption(volumeOption())
+    .addOption(imageOption());
 
 /** Parses `--jobs 2`; says which value was wrong and what was wanted. */
 export function parsePositiveInteger(value: string): number {

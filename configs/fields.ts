@@ -115,7 +115,7 @@ export function gitRef() {
 /** The name of a default configuration of the kernel. */
 export function defconfig() {
   return text(
-    /^[A-Za-z0-9_][A-Za-z0-9_.-]*_defconfig$/,
+    /^(?:[A-Za-z0-9_][A-Za-z0-9_.-]*_)?defconfig$/,
     'the name of a kernel configuration (such as "bcm2711_defconfig")',
     128,
   );

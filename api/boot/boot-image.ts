@@ -35,7 +35,11 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   const credentials = bootCredentials(options, configs);
   const assertions = [
-    ...defaultAssertions(configs.root_fs.hostname),
+    ...defaultAssertions({
+      hostname: configs.root_fs.hostname,
+      drive: options.drive,
+      layout: configs.blank_image.layout,
+    }),
     ...(options.assertions ?? []).map(userAssertion),
   ];
   const session = await openPackageSession(options);

@@ -1,8 +1,22 @@
 import type {Assertion} from './assertions.ts';
 
-/** As the emulated board names its card. */
-const disk = '/sys/block/mmcblk0';
-const partition = `${disk}/mmcblk0p2`;
+/** What the emulated board starts from: a card, or a USB stick. */
+export const bootDrives = ['sd', 'usb'] as const;
+export type BootDrive = (typeof bootDrives)[number];
+
+/** As the emulated board names them. */
+const drives: Readonly<Record<BootDrive, {disk: string; root: string; what: string}>> = {
+  sd: {disk: 'mmcblk0', root: 'mmcblk0p2', what: 'card'},
+  usb: {disk: 'sda', root: 'sda2', what: 'stick'},
+};
+
+/** What of an image decides what must hold in it. */
+export interface BootedImage {
+  readonly hostname: string;
+  readonly drive?: BootDrive | undefined;
+  /** `blank_image.layout` */
+  readonly layout?: 'single' | 'ab' | undefined;
+}
 
 /** Its date is that of the last sign of life before a restart; only the copy of the card has it. */
 const lifeSign = '/var/tmp/hypriotkit-boot';
@@ -11,7 +25,8 @@ const lifeSign = '/var/tmp/hypriotkit-boot';
 const clockLoss = 120;
 
 /** What every image must pass, at the first boot and at every later one. */
-export function defaultAssertions(hostname: string): Assertion[] {
+export function defaultAssertions({hostname, drive = 'sd', layout = 'single'}: BootedImage): Assertion[] {
+  const {disk, root, what} = drives[drive];
   return [
     // Waits until the system has started everything; its exit status also counts failed units, which come next.
     {
@@ -35,18 +50,11 @@ export function defaultAssertions(hostname: string): Assertion[] {
     {name: 'the Docker engine is active', command: 'systemctl is-active docker', expected: 'active'},
     {name: `the host name is ${hostname}`, command: 'hostname', expected: hostname},
     {
-      name: "the root file system is the card's second partition",
+      name: `the root file system is the ${what}'s second partition`,
       command: 'findmnt -n -o SOURCE /',
-      expected: '/dev/mmcblk0p2',
+      expected: `/dev/${root}`,
     },
-    {
-      name: 'the root file system has grown to the size of the card',
-      // Sectors: the partition ends less than 1 MiB before the card, and the file system is nearly as large as it.
-      command:
-        `p=$(cat ${partition}/size) && e=$(($(cat ${partition}/start) + p)) && c=$(cat ${disk}/size) && ` +
-        'f=$(df --block-size=512 --output=size / | tail -n 1) && echo "card $c, end of partition $e, file system $f of $p" && ' +
-        '[ $((c - e)) -lt 2048 ] && [ $((f * 100)) -gt $((p * 90)) ]',
-    },
+    layout === 'single' ? rootHasGrown(disk, root, what) : rootFillsSlot(root),
     {
       name: 'the clock is not before the date of the image',
       command: 'date && [ "$(date +%s)" -ge "$(stat -c %Y /usr/lib/clock-epoch)" ]',
@@ -70,9 +78,30 @@ export function defaultAssertions(hostname: string): Assertion[] {
     },
     {
       name: 'what is done at the first boot is done once',
-      command:
-        'sudo -n sh -c "cd /var/lib && ls -ln --time-style=+%s cloud/sem cloud/instance/sem hypriot/root-grown"',
+      command: `sudo -n sh -c "cd /var/lib && ls -ln --time-style=+%s cloud/sem cloud/instance/sem${layout === 'single' ? ' hypriot/root-grown' : ''}"`,
       unchanged: true,
     },
   ];
+}
+
+/** In sectors: the partition ends less than 1 MiB before the disk, and the file system is nearly as large as it. */
+function rootHasGrown(disk: string, root: string, what: string): Assertion {
+  const partition = `/sys/block/${disk}/${root}`;
+  return {
+    name: `the root file system has grown to the size of the ${what}`,
+    command:
+      `p=$(cat ${partition}/size) && e=$(($(cat ${partition}/start) + p)) && c=$(cat /sys/block/${disk}/size) && ` +
+      `f=$(df --block-size=512 --output=size / | tail -n 1) && echo "${what} $c, end of partition $e, file system $f of $p" && ` +
+      '[ $((c - e)) -lt 2048 ] && [ $((f * 100)) -gt $((p * 90)) ]',
+  };
+}
+
+/** A slot does not grow: behind it lies the other one. */
+function rootFillsSlot(root: string): Assertion {
+  return {
+    name: 'the root file system is slot a, which has kept its size',
+    command:
+      `test "$(lsblk -n -o LABEL /dev/${root})" = slot_a && p=$(cat /sys/class/block/${root}/size) && ` +
+      'f=$(df --block-size=512 --output=size / | tail -n 1) && echo "file system $f of $p" && [ $((f * 100)) -gt $((p * 90)) ]',
+  };
 }

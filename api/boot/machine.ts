@@ -112,7 +112,7 @@ export class Machine {
       await this.#session.containers.create({
         image: this.#emulator,
         command: ['/builder/boot.sh', `/inputs/image/${this.#image.name}`],
-        environment: {BOOTS: String(boots)},
+        environment: {BOOTS: String(boots), DRIVE: this.#options.drive ?? 'sd'},
         mounts: [{volume: view, target: '/inputs/image', readOnly: true}],
         network: 'none',
         stdin: true,

@@ -2,6 +2,7 @@ import type Dockerode from 'dockerode';
 import {Readable} from 'node:stream';
 import {imageContent} from './image-content.ts';
 import {LineSplitter} from './log-demuxer.ts';
+import type {RegistryLogin} from './swarm.ts';
 
 export interface LocalImage {
   readonly id: string;
@@ -110,6 +111,16 @@ export class DockerImages {
       ...(options.signal && {abortSignal: options.signal}),
     });
     await followProgress(stream, options.onLine);
+  }
+
+  /** @throws ImageOperationError when the registry refuses or cannot be reached. */
+  async push(reference: string, login: RegistryLogin | undefined, signal?: AbortSignal): Promise<void> {
+    const stream = await this.#docker.getImage(reference).push({
+      // Required even where nobody is asked who they are.
+      authconfig: login ?? {username: '', password: '', serveraddress: ''},
+      ...(signal && {abortSignal: signal}),
+    });
+    await followProgress(stream, undefined);
   }
 
   /** Makes an image of one layer from a root file system as tar. */

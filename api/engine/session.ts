@@ -7,6 +7,7 @@ import type {DockerConnection, EngineInfo} from '../docker/client.ts';
 import {DockerContainers, type DockerContainer} from '../docker/containers.ts';
 import {DockerImages, isNotFound} from '../docker/images.ts';
 import {label} from '../docker/labels.ts';
+import {DockerSwarm} from '../docker/swarm.ts';
 import {readTarFile, readTarFiles, writeTar} from '../docker/tar.ts';
 import {DockerVolumes} from '../docker/volumes.ts';
 import {PipelineError} from '../errors.ts';
@@ -34,11 +35,14 @@ export class EngineSession implements VolumeHost {
   readonly images: DockerImages;
   readonly containers: DockerContainers;
   readonly volumes: DockerVolumes;
+  readonly swarm: DockerSwarm;
   readonly volume: VolumeReference;
   /** Where packages are kept; only a run that installs some has it. */
   readonly packageVolume: VolumeReference | undefined;
   readonly runId = randomBytes(6).toString('hex');
   readonly label: string;
+  /** Steps do not run in this engine, so that the run goes on when it is started again. */
+  outlivesEngine = false;
   #baseImage: string | undefined;
   #attendant: Promise<DockerContainer> | undefined;
   #rootFolder: Promise<string | undefined> | undefined;
@@ -53,6 +57,7 @@ export class EngineSession implements VolumeHost {
     this.images = new DockerImages(connection.docker);
     this.containers = new DockerContainers(connection.docker);
     this.volumes = new DockerVolumes(connection.docker);
+    this.swarm = new DockerSwarm(connection.docker);
     this.volume = volume;
     this.packageVolume = packageVolume;
     this.label = volume.label;
@@ -126,11 +131,12 @@ export class EngineSession implements VolumeHost {
     args: readonly string[],
     input?: AsyncIterable<Buffer>,
   ): Promise<string> {
-    const attendant = await this.#startedAttendant();
-    const {status, stdout, stderr} = await attendant.exec(['sh', '-c', script, 'sh', ...args], {
-      workingDirectory: folder,
-      ...(input && {input}),
-    });
+    const {status, stdout, stderr} = await this.#askAttendant((attendant) =>
+      attendant.exec(['sh', '-c', script, 'sh', ...args], {
+        workingDirectory: folder,
+        ...(input && {input}),
+      }),
+    );
     if (status !== 0) throw new VolumeScriptError(status, stderr);
     return stdout.toString('utf8');
   }
@@ -140,8 +146,9 @@ export class EngineSession implements VolumeHost {
     command: readonly string[],
     onChunk: (chunk: Buffer) => Promise<void> | void,
   ): Promise<void> {
-    const attendant = await this.#startedAttendant();
-    const {status, stderr} = await attendant.exec(command, {workingDirectory: folder, onStdout: onChunk});
+    const {status, stderr} = await this.#askAttendant((attendant) =>
+      attendant.exec(command, {workingDirectory: folder, onStdout: onChunk}),
+    );
     if (status !== 0) throw new VolumeScriptError(status, stderr);
   }
 
@@ -285,6 +292,15 @@ export class EngineSession implements VolumeHost {
     return found.options['o']?.includes('bind') && found.options['device']
       ? found.options['device']
       : found.mountpoint;
+  }
+
+  /** Asks the attendant for something; a new one when it has ended with an engine that was started again. */
+  async #askAttendant<T>(ask: (attendant: DockerContainer) => Promise<T>): Promise<T> {
+    const attendant = await this.#startedAttendant();
+    if (!this.outlivesEngine || (await attendant.isRunning())) return ask(attendant);
+    this.#attendant = undefined;
+    await attendant.remove();
+    return ask(await this.#startedAttendant());
   }
 
   #startedAttendant(): Promise<DockerContainer> {

@@ -91,3 +91,7 @@ export interface Cancelled extends FailureBase {
   readonly reason: 'cancelled';
   readonly becauseOf: string;
 }
+
+export function interrupted(step: string): Interrupted {
+  return {reason: 'interrupted', step, message: 'stopped by the user'};
+}

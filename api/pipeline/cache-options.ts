@@ -14,6 +14,8 @@ export interface CacheTarget {
 export interface CacheChoice {
   readonly from: readonly ImageReference[];
   readonly to: readonly CacheTarget[];
+  /** Registries that are spoken to without TLS. */
+  readonly insecure: readonly string[];
   /** Files with public keys; without any, no signature is asked for. */
   readonly trust: readonly string[];
   /** File with the private key that signs what is sent. */
@@ -27,13 +29,14 @@ export interface CacheChoice {
  * @throws PipelineError `USAGE` naming the value.
  */
 export function parseCacheOptions(
-  {cacheFrom, cacheTo, cacheTrust, cacheSign}: CacheOptions,
+  {cacheFrom, cacheTo, cacheTrust, cacheSign, insecureRegistries}: CacheOptions,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): CacheChoice {
   const words = (name: string) => (env[name] ?? '').split(/\s+/).filter(Boolean);
   return {
     from: (cacheFrom ?? words('HYPRIOTKIT_CACHE_FROM')).map((text) => parseRepository(text, '--cache-from')),
     to: (cacheTo ?? words('HYPRIOTKIT_CACHE_TO')).map(parseTarget),
+    insecure: insecureRegistries ?? [],
     trust: cacheTrust ?? words('HYPRIOTKIT_CACHE_TRUST'),
     sign: cacheSign ?? words('HYPRIOTKIT_CACHE_SIGN')[0],
   };

@@ -17,29 +17,35 @@ export async function collectOutputs(
 ): Promise<CollectedOutputs> {
   const present = await store.listWork(work);
   const {names, missing} = matchOutputs(step.outputs, present);
-  if (missing.length > 0) {
-    return {
-      ok: false,
-      failure: {
-        reason: 'output-missing',
-        step: step.name,
-        message: `the container succeeded without making ${missing.join(', ')}`,
-        hint: present.length === 0 ? 'It left no file at all.' : `It left ${present.join(', ')}.`,
-        missing,
-      },
-    };
-  }
+  if (missing.length > 0) return {ok: false, failure: missingOutputs(step.name, missing, present)};
   const files = await store.measureWork(work, names);
   const wrong = await findWrongCompanion(store, work, files);
   if (wrong === undefined) return {ok: true, files};
+  return {ok: false, failure: wrongCompanion(step.name, wrong)};
+}
+
+/** A step that succeeded without making everything that it promises. */
+export function missingOutputs(
+  step: string,
+  missing: readonly string[],
+  present: readonly string[],
+): StepFailure {
   return {
-    ok: false,
-    failure: {
-      reason: 'output-corrupt',
-      step: step.name,
-      message: `${wrong} does not have the digest that ${wrong}.sha256 says`,
-      file: wrong,
-    },
+    reason: 'output-missing',
+    step,
+    message: `the container succeeded without making ${missing.join(', ')}`,
+    hint: present.length === 0 ? 'It left no file at all.' : `It left ${present.join(', ')}.`,
+    missing,
+  };
+}
+
+/** A step that made a file which is not what its `.sha256` companion says. */
+export function wrongCompanion(step: string, file: string): StepFailure {
+  return {
+    reason: 'output-corrupt',
+    step,
+    message: `${file} does not have the digest that ${file}.sha256 says`,
+    file,
   };
 }
 

@@ -2,12 +2,19 @@ import {parsePackageList, renderPackageList, type LockedPackage} from '../../con
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {packageList, type Step} from '../components/step.ts';
 import {label} from '../docker/labels.ts';
-import type {StepFailure} from '../events/step-failure.ts';
+import {interrupted, type StepFailure} from '../events/step-failure.ts';
 import {classifyExit} from './classify-failure.ts';
 import {FingerprintInputs} from './fingerprint.ts';
 import type {RunContext} from './run-context.ts';
 
-const fetchMemoryBytes = 512 * 1024 ** 2;
+export const fetchMemoryBytes = 512 * 1024 ** 2;
+
+/** What downloads the packages of `wanted.tsv` in its folder. Part of the base image. */
+export const fetchCommand: readonly string[] = ['/usr/lib/hypriotkit/fetch-packages.sh'];
+
+export function fetchEnvironment({main, more}: Mirrors): Readonly<Record<string, string>> {
+  return {LC_ALL: 'C.UTF-8', MIRROR: main, EXTRA_MIRRORS: more.join(' ')};
+}
 
 /** What a step that needs packages says while it gets them. */
 export interface PackageReport {
@@ -46,14 +53,7 @@ export async function collectPackages(
   report: PackageReport,
 ): Promise<string> {
   const wanted = parsePackageList(list);
-  const settings = new Map(step.settings.map(({variable, value}) => [variable, value]));
-  const failure = await ensure(
-    step,
-    wanted,
-    mirrors((name) => settings.get(name)),
-    context,
-    report,
-  );
+  const failure = await ensure(step, wanted, mirrorsOfStep(step), context, report);
   if (failure === undefined) return list;
   const {missing} = await context.packages.check(wanted);
   const gone = wanted.filter(({sha256}) => missing.includes(sha256)).map(({name}) => name);
@@ -106,8 +106,8 @@ async function download(
     const container = session.own(
       await session.containers.create({
         image: baseImage.reference,
-        command: ['/usr/lib/hypriotkit/fetch-packages.sh'],
-        environment: {LC_ALL: 'C.UTF-8', MIRROR: mirrors.main, EXTRA_MIRRORS: mirrors.more.join(' ')},
+        command: fetchCommand,
+        environment: fetchEnvironment(mirrors),
         workingDirectory: '/workspace',
         mounts: [{volume: view, target: '/workspace', readOnly: false}],
         network: 'bridge',
@@ -119,7 +119,7 @@ async function download(
       const exit = await container.run(report.output, signal);
       // What has been downloaded is kept in any case, so that the next run need not do it again.
       await cache.admit(incoming, needed);
-      if (signal.aborted) return {reason: 'interrupted', step: step.name, message: 'stopped by the user'};
+      if (signal.aborted) return interrupted(step.name);
       return exit.status === 0 ? undefined : classifyExit(step.name, exit, fetchMemoryBytes, report.tail);
     } finally {
       await container.remove();
@@ -131,16 +131,22 @@ async function download(
 }
 
 /** Where packages are looked for, in this order; each counts only if it has the digest that the list says. */
-interface Mirrors {
+export interface Mirrors {
   /** Empty: that of the base image. */
   readonly main: string;
   readonly more: readonly string[];
 }
 
 /** The mirrors that the list was resolved with. */
-function mirrorsOf(resolved: StoreEntry): Mirrors {
+export function mirrorsOf(resolved: StoreEntry): Mirrors {
   const inputs = FingerprintInputs.safeParse(resolved.inputs);
   return mirrors((name) => (inputs.success ? inputs.data.settings[name]?.value : undefined));
+}
+
+/** The mirrors that a step that resolves would ask. */
+export function mirrorsOfStep({settings}: Step): Mirrors {
+  const values = new Map(settings.map(({variable, value}) => [variable, value]));
+  return mirrors((name) => values.get(name));
 }
 
 /** A line of APT_SOURCES has the address as its second field. */

@@ -94,9 +94,13 @@ export class Executor {
     });
   }
 
-  /** Makes a step, once the files of its inputs are in the volume. */
+  /** Makes a step, once the files of its inputs are where it is made. */
   async #make(node: StepNode): Promise<StepOutcome> {
-    const inputs = await this.#entries(node, (input) => this.#inVolume(input));
+    // What the client makes itself reads its volume.
+    const isHere = this.#decisions.context.runner.reads === 'volume' || node.step.client !== undefined;
+    const inputs = await this.#entries(node, (input) =>
+      isHere ? this.#inVolume(input) : this.#outcome(input),
+    );
     if ('becauseOf' in inputs) return {ok: false, failure: cancelled(node, inputs.becauseOf)};
     return this.#inPlace(node, () =>
       runStep(node.step, inputs.entries, this.#contextOf(node), this.#decisions.mustVerify(node.name)),

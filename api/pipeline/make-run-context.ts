@@ -9,13 +9,14 @@ import type {Run} from './run.ts';
 
 /** What the steps of a run work with, once the base image is known. */
 export function makeRunContext(
-  {session, store, cache, options, locked, emit, signal}: Run,
+  {session, store, cache, runner, options, locked, emit, signal}: Run,
   baseImage: BaseImage,
   epoch: number,
 ): RunContext {
   return {
     session,
     store,
+    runner,
     cache,
     packages: new PackageCache(session.packageHost),
     downloads: new Pool(1),

@@ -32,7 +32,11 @@ export async function pushArtifacts(run: Run, entries: Entries): Promise<PushedA
     const sibling = cacheChoice.from.find(
       ({registry, repository}) => registry === reference.registry && repository !== reference.repository,
     );
-    await using repository = new ArtifactRepository(reference, {signal, mountFrom: sibling?.repository});
+    await using repository = new ArtifactRepository(reference, {
+      signal,
+      mountFrom: sibling?.repository,
+      insecureRegistries: cacheChoice.insecure,
+    });
     const push = new Push(run, new RegistryStore(repository), key);
     try {
       for (const step of run.selection.steps) {

@@ -8,12 +8,14 @@ import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
 import type {Pool} from './pool.ts';
+import type {StepRunner} from './step-runner.ts';
 import type {TeamCache} from './team-cache.ts';
 
 /** What every step of a run works with. */
 export interface RunContext {
   readonly session: EngineSession;
   readonly store: ArtifactStore;
+  readonly runner: StepRunner;
   /** The registries whose finished steps are used. */
   readonly cache: TeamCache;
   readonly packages: PackageCache;

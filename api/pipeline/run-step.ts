@@ -1,26 +1,18 @@
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import {packageList, previousPackageList, type Step} from '../components/step.ts';
-import type {ContainerExit} from '../docker/containers.ts';
-import {ensureArchitecture} from '../engine/binfmt.ts';
-import type {StepFailure} from '../events/step-failure.ts';
-import {classifyError, classifyExit} from './classify-failure.ts';
+import {packageList, type Step} from '../components/step.ts';
+import {interrupted} from '../events/step-failure.ts';
+import {classifyError} from './classify-failure.ts';
 import {checkOut} from './check-out.ts';
-import {collectOutputs} from './collect-outputs.ts';
-import {collectPackages, ensurePackages} from './ensure-packages.ts';
 import {fetchImages} from './fetch-images.ts';
-import {handOver} from './hand-over.ts';
 import {identifyStep, type StepIdentity} from './identify-step.ts';
 import {makeOnClient} from './make-on-client.ts';
+import {publishWork} from './publish-work.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {matchOutputs} from './match-outputs.ts';
-import {sendFiles} from './send-files.ts';
-import {stepContainer} from './step-container.ts';
-import {ensureStepImage} from './step-image.ts';
 import {StepLog} from './step-log.ts';
-import {StepMounts} from './step-mounts.ts';
+import type {StepJob} from './step-runner.ts';
 import type {Needed} from './team-cache.ts';
-import {waitForOther} from './wait-for-other.ts';
 
 /**
  * Brings one step's artifacts into the store: finds them, waits for another run that is making them, or makes them.
@@ -66,10 +58,6 @@ export async function findStep(
   }
 }
 
-function interrupted(step: string): StepFailure {
-  return {reason: 'interrupted', step, message: 'stopped by the user'};
-}
-
 class StepRun {
   readonly #step: Step;
   readonly #inputs: ReadonlyMap<string, StoreEntry>;
@@ -112,10 +100,8 @@ class StepRun {
   }
 
   async run(mustVerify: boolean): Promise<StepOutcome> {
-    const {session, store, signal, lists} = this.#context;
+    const {store, signal, lists, runner} = this.#context;
     const identity = await identifyStep(this.#step, this.#inputs, this.#context);
-    // The name is the lock: of all runs on this volume, the one whose container gets it makes this step.
-    const name = `hypriotkit-${session.volume.id}-${identity.fingerprint.slice(0, 16)}`;
     for (;;) {
       if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
       const stored = await this.#findStored(identity, mustVerify);
@@ -139,12 +125,9 @@ class StepRun {
           makeOnClient(step, this.#inputs, work, this.#context, this.#log),
         );
       }
-      if (await waitForOther(session, name, this.#log.progress, signal)) {
-        await store.refresh();
-        continue;
-      }
-      const outcome = await this.#make(identity, name);
+      const outcome = await runner.make(this.#job(identity), this.#context);
       if (outcome !== undefined) return outcome;
+      await store.refresh();
     }
   }
 
@@ -176,7 +159,7 @@ class StepRun {
     const work = await this.#openWork(identity);
     try {
       await make(work);
-      return await this.#publish(work, identity);
+      return await publishWork(work, this.#job(identity), store);
     } finally {
       await store.discardWork(work).catch(() => undefined);
     }
@@ -196,96 +179,12 @@ class StepRun {
     return false;
   }
 
-  /** `undefined` when another run took the name first. */
-  async #make(identity: StepIdentity, name: string): Promise<StepOutcome | undefined> {
-    const {session, store, signal} = this.#context;
-    await this.#prepareEngine();
-    const image = await ensureStepImage(this.#step, this.#context, this.#log);
-    // What the build of its image printed is no news about the container.
-    this.#log.forget();
-    const unavailable = await this.#ensurePackages();
-    if (unavailable !== undefined) return {ok: false, failure: unavailable};
-    const work = await this.#openWork(identity);
-    const views = new StepMounts(this.#context);
-    try {
-      await this.#offerPrevious(work);
-      await sendFiles(this.#step, work, session);
-      const {hypriot} = this.#step;
-      const variables = await handOver(hypriot?.handed ?? [], this.#inputs, work, store);
-      const mounts = await views.mount(this.#step, this.#inputs, work);
-      const container = await session.containers.create(
-        stepContainer(this.#step, {name, image, mounts, variables}, this.#context),
-      );
-      if (container === undefined) return undefined;
-      session.own(container);
-      try {
-        this.#log.progress('running');
-        const exit = await container.run(this.#log.output, signal);
-        if (signal.aborted) return {ok: false, failure: interrupted(this.#step.name)};
-        if (exit.status !== 0) return {ok: false, failure: this.#failure(exit)};
-        return await this.#publish(work, identity);
-      } finally {
-        // Last, because its removal is what other runs wait for.
-        await container.remove();
-      }
-    } finally {
-      await store.discardWork(work).catch(() => undefined);
-      await views.remove();
-    }
-  }
-
-  #failure(exit: ContainerExit): StepFailure {
-    const {name, component, memoryBytes, hypriot} = this.#step;
-    const failure = classifyExit(name, exit, memoryBytes, this.#log.tail);
-    if (hypriot?.privileges === undefined || this.#context.privileged.has(component)) return failure;
-    const asks = `Hypriot's own repository for it needs ${hypriot.privileges}.`;
-    return {...failure, hint: failure.hint ?? `${asks} --allow-privileged ${component} permits that.`};
+  #job(identity: StepIdentity): StepJob {
+    return {step: this.#step, identity, inputs: this.#inputs, log: this.#log, startedMs: this.#startedMs};
   }
 
   #openWork({fingerprint}: StepIdentity): Promise<WorkFolder> {
     const {session, store} = this.#context;
     return store.openWork(`${session.runId}.${fingerprint.slice(0, 16)}`);
-  }
-
-  async #prepareEngine(): Promise<void> {
-    const {session, baseImage, mayRegisterBinfmt} = this.#context;
-    if (this.#step.executes === undefined) return;
-    await ensureArchitecture(
-      session,
-      this.#step.executes,
-      {mayRegister: mayRegisterBinfmt, image: baseImage.reference},
-      this.#log.progress,
-    );
-  }
-
-  async #ensurePackages(): Promise<StepFailure | undefined> {
-    const resolved = this.#inputs.get(this.#step.packagesOf ?? '');
-    if (resolved === undefined) return undefined;
-    return this.#context.downloads.run(() => ensurePackages(this.#step, resolved, this.#context, this.#log));
-  }
-
-  /** Puts the list that a resolving step stays close to into its work folder; its packages are mounted. */
-  async #offerPrevious(work: WorkFolder): Promise<void> {
-    const list = this.#context.previousLists.get(this.#step.name);
-    if (list === undefined) return;
-    const present = await this.#context.downloads.run(() =>
-      collectPackages(this.#step, list, this.#context, this.#log),
-    );
-    this.#log.forget();
-    await this.#context.store.writeWork(work, previousPackageList, present);
-  }
-
-  /** Checks what the container left and publishes it. */
-  async #publish(work: WorkFolder, identity: StepIdentity): Promise<StepOutcome> {
-    const {store} = this.#context;
-    this.#log.progress('checking its artifacts');
-    const outputs = await collectOutputs(store, this.#step, work);
-    if (!outputs.ok) return outputs;
-    const entry = await store.publish(work, outputs.files, {
-      step: this.#step.name,
-      ...identity,
-      durationMs: Date.now() - this.#startedMs,
-    });
-    return {ok: true, entry, outcome: 'built'};
   }
 }

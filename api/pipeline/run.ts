@@ -8,6 +8,7 @@ import type {BuildOptions} from '../options.ts';
 import type {CacheChoice} from './cache-options.ts';
 import type {LockedLists} from './lock.ts';
 import type {Selection} from './select-steps.ts';
+import type {StepRunner} from './step-runner.ts';
 import type {TeamCache} from './team-cache.ts';
 
 /** What a run is about, as its files say it. */
@@ -29,6 +30,7 @@ export interface Run extends RunRequest {
   readonly cacheChoice: CacheChoice;
   /** The registries whose finished steps are used. */
   readonly cache: TeamCache;
+  readonly runner: StepRunner;
   readonly emit: (event: PipelineEvent) => void;
   readonly jobs: number;
   readonly epochFromUser: number | undefined;

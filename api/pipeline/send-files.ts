@@ -23,9 +23,19 @@ export async function sendFiles(
   work: WorkFolder,
   session: Pick<EngineSession, 'writeArchive'>,
 ): Promise<void> {
+  await packFilesFor(step, (tar) => session.writeArchive(work.path, tar));
+}
+
+/**
+ * Packs the files beside configs.json that a step needs as a tar, in which they lie below {@link filesFolder}.
+ *
+ * @param send takes the tar; not called when there are none.
+ * @throws PipelineError `INPUT_CHANGED`.
+ */
+export async function packFilesFor(step: Step, send: (tar: Readable) => Promise<void>): Promise<void> {
   if (step.files === undefined || step.files.length === 0) return;
   const archive = pack();
-  const sending = session.writeArchive(work.path, Readable.from(archive));
+  const sending = send(Readable.from(archive));
   try {
     await Promise.all([packFiles(archive, step.files), sending]);
   } catch (error) {

@@ -32,15 +32,7 @@ export function stepContainer(
   return {
     ...container,
     command: step.command,
-    environment: {
-      SOURCE_DATE_EPOCH: String(epoch),
-      LC_ALL: 'C.UTF-8',
-      TZ: 'UTC',
-      QEMU_CPU: emulatedCpus[step.executes ?? 'arm64'] ?? 'max',
-      DEBIAN_FRONTEND: 'noninteractive',
-      ...Object.fromEntries(step.settings.map(({variable, value}) => [variable, value])),
-      ...variables,
-    },
+    environment: {...stepEnvironment(step, epoch), ...variables},
     // Hypriot's scripts start where their image says.
     ...(step.hypriot === undefined && {workingDirectory: '/workspace'}),
     network: step.network && !offline ? 'bridge' : 'none',
@@ -48,5 +40,17 @@ export function stepContainer(
     memoryBytes: step.memoryBytes,
     pids: processLimit,
     ...(step.hypriot !== undefined && privileged.has(step.component) && {privileged: true}),
+  };
+}
+
+/** What every step is told, wherever it runs. */
+export function stepEnvironment(step: Step, epoch: number): Readonly<Record<string, string>> {
+  return {
+    SOURCE_DATE_EPOCH: String(epoch),
+    LC_ALL: 'C.UTF-8',
+    TZ: 'UTC',
+    QEMU_CPU: emulatedCpus[step.executes ?? 'arm64'] ?? 'max',
+    DEBIAN_FRONTEND: 'noninteractive',
+    ...Object.fromEntries(step.settings.map(({variable, value}) => [variable, value])),
   };
 }

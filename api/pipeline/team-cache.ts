@@ -40,6 +40,7 @@ export class TeamCache implements EntryReader, AsyncDisposable {
 
   private constructor(
     from: readonly ImageReference[],
+    insecureRegistries: readonly string[],
     trusted: readonly CacheKey[] | undefined,
     emit: Emit,
     signal: AbortSignal | undefined,
@@ -47,7 +48,7 @@ export class TeamCache implements EntryReader, AsyncDisposable {
     this.#trusted = trusted;
     this.#emit = emit;
     this.#stores = from.map((reference) => {
-      const repository = new ArtifactRepository(reference, {signal});
+      const repository = new ArtifactRepository(reference, {insecureRegistries, signal});
       this.#repositories.push(repository);
       return new RegistryStore(repository);
     });
@@ -55,13 +56,17 @@ export class TeamCache implements EntryReader, AsyncDisposable {
 
   /** Of a run that shares nothing. */
   static none(): TeamCache {
-    return new TeamCache([], undefined, () => undefined, undefined);
+    return new TeamCache([], [], undefined, () => undefined, undefined);
   }
 
   /** @throws PipelineError `KEY_UNUSABLE` */
-  static async open({from, trust}: CacheChoice, emit: Emit, signal?: AbortSignal): Promise<TeamCache> {
+  static async open(
+    {from, insecure, trust}: CacheChoice,
+    emit: Emit,
+    signal?: AbortSignal,
+  ): Promise<TeamCache> {
     const trusted = trust.length === 0 ? undefined : await Promise.all(trust.map(loadTrustedKey));
-    return new TeamCache(from, trusted, emit, signal);
+    return new TeamCache(from, insecure, trusted, emit, signal);
   }
 
   /** Whether there is any registry to ask. */
@@ -78,6 +83,17 @@ export class TeamCache implements EntryReader, AsyncDisposable {
       return found;
     }
     return undefined;
+  }
+
+  /** Looks for an entry that was not there before: it has just been made. */
+  async findNew(wanted: string): Promise<CachedEntry | undefined> {
+    for (const {label} of this.#stores) {
+      this.#searches.delete(`${label} ${wanted}`);
+      this.#rejected.delete(`${label} ${wanted}`);
+    }
+    // A registry that was away may be back.
+    this.#down.clear();
+    return this.find(wanted);
   }
 
   /** Uses no entry of that fingerprint any more: its content turned out to be something else. */

@@ -5,6 +5,8 @@ import {PipelineError} from '../errors.ts';
 import type {BuildOptions} from '../options.ts';
 import {parseCacheOptions} from './cache-options.ts';
 import {prepareTarget} from './deliver.ts';
+import {localRunner} from './local-runner.ts';
+import {openSwarm, withSwarmCache, type OpenSwarm} from './open-swarm.ts';
 import type {Run, RunRequest} from './run.ts';
 import {epochFromUser} from './source-date-epoch.ts';
 import {TeamCache} from './team-cache.ts';
@@ -29,17 +31,19 @@ export async function withRun<T>(
   const epoch = epochFromUser(options.sourceDateEpoch);
   const wantedJobs = checkCount('jobs', options.jobs);
   checkCount('maxParallel', options.maxParallel);
-  const cacheChoice = parseCacheOptions(options);
+  const cacheChoice = parseCacheOptions(withSwarmCache(options, request.selection.steps));
   const cache = await TeamCache.open(cacheChoice, emit, options.signal);
   const session = await openPackageSession(options);
-  const jobs = wantedJobs ?? Math.min(session.engine.cpus, mostJobs);
   // In a mapped folder the artifacts are expected to be seen, so without a target it is the target.
   const wantedTarget = options.target ?? (session.volume.kind === 'folder' ? session.volume.path : undefined);
   const folder = wantedTarget === undefined ? undefined : await prepareTarget(wantedTarget);
   const signal = options.signal ?? new AbortController().signal;
   let outcome: 'done' | 'failed' | 'interrupted' = 'failed';
+  let swarm: OpenSwarm | undefined;
   try {
     await ensureSessionVolume(session);
+    swarm = await openSwarm(session, options, emit, signal);
+    const jobs = wantedJobs ?? swarm?.jobs ?? Math.min(session.engine.cpus, mostJobs);
     emit({
       type: 'run-started',
       volume: session.label,
@@ -55,6 +59,7 @@ export async function withRun<T>(
       store,
       cacheChoice,
       cache,
+      runner: swarm?.runner ?? localRunner,
       emit,
       jobs,
       epochFromUser: epoch,
@@ -68,6 +73,7 @@ export async function withRun<T>(
     outcome = 'interrupted';
     throw new PipelineError('INTERRUPTED', 'stopped; finished steps are kept', {cause: error});
   } finally {
+    await swarm?.[Symbol.asyncDispose]();
     await session.close();
     await cache[Symbol.asyncDispose]();
     emit({type: 'run-finished', outcome, durationMs: Date.now() - startedMs});

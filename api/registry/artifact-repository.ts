@@ -35,10 +35,14 @@ export class ArtifactRepository implements RegistryHost, AsyncDisposable {
     this.label = formatImageReference(reference);
   }
 
-  async readManifest(tag: string): Promise<TaggedManifest | undefined> {
+  /** @param types Kinds of manifests that are wanted: a registry may give an image of another kind in disguise. */
+  async readManifest(
+    tag: string,
+    types: readonly string[] = [mediaType.manifest],
+  ): Promise<TaggedManifest | undefined> {
     const answer = await this.#connection.send(this.#reference, {
       path: `manifests/${tag}`,
-      headers: {accept: mediaType.manifest},
+      headers: {accept: types.join(', ')},
     });
     if (answer.statusCode === 404) {
       await answer.body.dump();

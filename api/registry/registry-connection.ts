@@ -146,10 +146,15 @@ export class RegistryConnection implements AsyncDisposable {
   }
 
   #baseUrl(registry: string): URL {
-    const isLocal = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/.test(registry);
+    const isLocal = isLoopback(registry);
     const isInsecure = isLocal || (this.#options.insecureRegistries ?? []).includes(registry);
     return new URL(`${isInsecure ? 'http' : 'https'}://${apiHosts[registry] ?? registry}`);
   }
+}
+
+/** Whether a registry is called by a name that means another machine on each. */
+export function isLoopback(registry: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/.test(registry);
 }
 
 /** A registry that wants somebody else. */

@@ -2,7 +2,8 @@
 # Boots an SD card image in an emulated Raspberry Pi 3, the serial console on stdin and stdout. The
 # image is only read: what the system writes goes to a layer above it, in the work folder.
 #
-# usage: boot.sh IMAGE [kernel parameter...]      environment: BOOTS, how often the card is booted (1)
+# usage: boot.sh IMAGE [kernel parameter...]      environment: BOOTS, how often the card is booted (1);
+# DRIVE, what the image is on: sd, or usb (a stick)
 #
 # qemu is not the firmware: kernel, device tree, initramfs and command line are taken out of the boot
 # partition as config.txt and cmdline.txt there say, so a wrong PARTUUID or name shows here too.
@@ -62,11 +63,17 @@ exec 4<>"$work/keys"
 	[ ! -s "$work/machine" ] || kill "$(cat "$work/machine")" 2>/dev/null
 } &
 
+case ${DRIVE:-sd} in
+usb) drive="if=none,id=stick" stick='-device usb-storage,drive=stick,removable=on' ;;
+*) drive=if=sd stick= ;;
+esac
+
 boot() { # kernel parameters
+	# shellcheck disable=SC2086 # two words, or none
 	qemu-system-aarch64 -machine raspi3b -nodefaults -display none -monitor none \
 		-kernel "$work/$kernel" -dtb "$work/$dtb" ${initrd:+-initrd "$work/$initrd"} \
 		-append "$(tr -d '\r\n' <"$work/cmdline.txt") panic=10 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900${*:+ $*}" \
-		-drive "file=$work/card.qcow2,if=sd,format=qcow2,cache=unsafe" \
+		-drive "file=$work/card.qcow2,$drive,format=qcow2,cache=unsafe" $stick \
 		-serial null -chardev stdio,id=console,signal=off -serial chardev:console \
 		-no-reboot <"$work/keys" &
 	echo $! >"$work/machine"

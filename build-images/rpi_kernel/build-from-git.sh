@@ -44,7 +44,7 @@ build() {
 
 say "Configuring with $DEFCONFIG"
 [ -e "arch/arm64/configs/$DEFCONFIG" ] || die CONFIG_NOT_FOUND \
-	"the kernel has no arch/arm64/configs/$DEFCONFIG; it has: $(cd arch/arm64/configs && echo *_defconfig)" \
+	"the kernel has no arch/arm64/configs/$DEFCONFIG; it has: $(cd arch/arm64/configs && echo *defconfig)" \
 	'Set rpi_kernel.defconfig to one of these.'
 build "$DEFCONFIG"
 if [ -n "${KERNEL_CONFIG:-}" ]; then

@@ -41,6 +41,12 @@ export const bootCommand = (context: CliContext) =>
       ).argParser(parsePositiveInteger),
     )
     .addOption(
+      new Option(
+        '--drive <kind>',
+        'what the board starts from: a card, or a USB stick (default: sd)',
+      ).choices(['sd', 'usb'] as const),
+    )
+    .addOption(
       new Option('--timeout <seconds>', 'time after which a boot has failed (default: 900)').argParser(
         parsePositiveInteger,
       ),
@@ -58,6 +64,7 @@ Examples:
   $ hypriotkit boot --target ./out
   $ hypriotkit boot --target ./out --boots 2     the second boot must be clean, too
   $ hypriotkit boot my.img --assert 'systemctl is-active ssh' --assert 'docker run --help'
+  $ hypriotkit boot --target ./out --drive usb
   $ hypriotkit boot --target ./out --keep
 `,
     )

@@ -1,4 +1,4 @@
-import {Command, Option} from '@commander-js/extra-typings';
+import {Option} from '@commander-js/extra-typings';
 import type {BuildResult} from '../../api/options.ts';
 import type {CliContext} from '../context.ts';
 import {ExitCode} from '../exit-code.ts';
@@ -6,34 +6,31 @@ import {
   cacheFromOption,
   cacheTrustOption,
   collect,
-  componentsArgument,
-  configOption,
+  engineOption,
   given,
-  imageOption,
+  insecureOption,
   jobsOption,
   jsonLinesOption,
   packageVolumeOption,
   parsePositiveInteger,
-  targetOption,
-  variantOption,
+  projectCommand,
+  registryOption,
   verbosityOption,
-  volumeOption,
 } from '../options.ts';
 import {printBuildResult} from '../results/print-build-result.ts';
 import {reportRun, type RunIo} from '../report-run.ts';
 
 /** `hypriotkit build`: makes the artifacts and copies them to the target. */
 export const buildCommand = (context: CliContext) =>
-  new Command('build')
-    .description('build components and everything that they need')
-    .addArgument(componentsArgument('what to build (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(variantOption())
-    .addOption(volumeOption())
+  projectCommand(
+    'build',
+    'build components and everything that they need',
+    'what to build (default: what configs.json lists, or everything)',
+  )
     .addOption(packageVolumeOption())
-    .addOption(imageOption())
     .addOption(jobsOption())
+    .addOption(engineOption())
+    .addOption(registryOption())
     .addOption(
       new Option(
         '--max-parallel <count>',
@@ -48,6 +45,7 @@ export const buildCommand = (context: CliContext) =>
     )
     .addOption(cacheTrustOption())
     .option('--cache-sign <file>', 'sign what is sent with this private key (HYPRIOTKIT_CACHE_SIGN)')
+    .addOption(insecureOption())
     .option('--locked', 'build exactly what hypriotkit.lock says, or fail and say what differs')
     .option('--offline', 'as --locked, and without any network: packages come from the package volume')
     .option(
@@ -70,14 +68,16 @@ Examples:
   $ hypriotkit build -t ./out --json | jq .    for programs
   $ hypriotkit build -t ./out --variant reef   one variant of a matrix, to ./out/reef
   $ hypriotkit build -t ./out --cache-from registry.example/team/cache
+  $ hypriotkit build -t ./out --engine swarm --registry registry.example/team/images
 `,
     )
-    .action(async (components, {json, verbosity, ...flags}) => {
+    .action(async (components, {json, verbosity, insecure, ...flags}) => {
       const isDone = ({variants = []}: BuildResult) => variants.every(({outcome}) => outcome === 'done');
       const work = async ({onEvent, signal}: RunIo) => {
         const {build} = await context.loadApi();
         return build({
           ...given(flags),
+          ...(insecure !== undefined && {insecureRegistries: insecure}),
           ...(components.length > 0 && {components}),
           // The reporters choose what is shown; the live window needs the last line of each container.
           verbosity: 'debug',

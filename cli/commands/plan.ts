@@ -1,28 +1,14 @@
-import {Command, Option} from '@commander-js/extra-typings';
+import {Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
-import {
-  cacheFromOption,
-  cacheTrustOption,
-  componentsArgument,
-  configOption,
-  given,
-  imageOption,
-  jsonOption,
-  targetOption,
-  variantOption,
-  volumeOption,
-} from '../options.ts';
+import {cacheFromOption, cacheTrustOption, given, jsonOption, projectCommand} from '../options.ts';
 
 /** `hypriotkit plan`: what a build would do, and why. */
 export const planCommand = (context: CliContext) =>
-  new Command('plan')
-    .description('show what a build would run and why, without running it')
-    .addArgument(componentsArgument('what to plan for (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(variantOption())
-    .addOption(volumeOption())
-    .addOption(imageOption())
+  projectCommand(
+    'plan',
+    'show what a build would run and why, without running it',
+    'what to plan for (default: what configs.json lists, or everything)',
+  )
     .addOption(cacheFromOption())
     .addOption(cacheTrustOption())
     .addOption(jsonOption())

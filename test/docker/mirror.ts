@@ -79,6 +79,13 @@ export class TestMirror {
     await docker('exec', this.#container, 'sh', '-c', publish, 'sh', version);
   }
 
+  /** Puts a file beside the packages; returns its address. */
+  async put(name: string, content: Buffer): Promise<string> {
+    const script = 'mkdir -p /srv/debian && printf %s "$2" | base64 -d >"/srv/debian/$1"';
+    await docker('exec', this.#container, 'sh', '-c', script, 'sh', name, content.toString('base64'));
+    return `${this.address}/${name}`;
+  }
+
   /** Removes a version from the pool. */
   async drop(version: string): Promise<void> {
     await docker('exec', this.#container, 'rm', `/srv/debian/pool/f/raspi-firmware_${version}_all.deb`);

@@ -10,6 +10,7 @@ import {planSteps} from '../../api/pipeline/plan-steps.ts';
 import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
 import {GitCache} from '../../api/git/git-cache.ts';
+import {localRunner} from '../../api/pipeline/local-runner.ts';
 import {Pool} from '../../api/pipeline/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
 import {TeamCache} from '../../api/pipeline/team-cache.ts';
@@ -170,6 +171,7 @@ async function runSteps(
     const context: RunContext = {
       session,
       store,
+      runner: localRunner,
       cache: TeamCache.none(),
       packages,
       downloads: new Pool(1),

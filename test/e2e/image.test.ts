@@ -8,6 +8,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {hypriotkit, run, type Finished} from './command.ts';
 import {greeting, helloImage} from './hello-image.ts';
 import {textOf, withImage} from './image-content.ts';
+import {networkCheck} from './network-check.ts';
 import {LoopbackRegistry} from '../unit/api/registry/loopback-registry.ts';
 
 /** The volume is of these tests alone, so that they build everything and leave nothing. */
@@ -22,11 +23,11 @@ let built: Finished;
 let preloaded: string;
 
 /** Everything with its defaults, and a Docker image that compose starts. */
-const configure = (rootFs: object = {}) =>
+const configure = (rootFs: object = {}, blankImage: object = {}) =>
   writeFile(
     join(target, 'configs.json'),
     JSON.stringify({
-      ...{base_image: {}, root_fs: rootFs, blank_image: {}, rpi_bootloader: {}, rpi_kernel: {}},
+      ...{base_image: {}, root_fs: rootFs, blank_image: blankImage, rpi_bootloader: {}, rpi_kernel: {}},
       rpi_sd_image: {preload: [preloaded], compose: 'compose.yaml'},
     }),
   );
@@ -227,6 +228,7 @@ describe('hypriotkit boot', () => {
       `test "$(docker run --rm --network none ${preloaded})" = "${greeting}"`,
       `test "$(docker logs hypriot-hello-1 | tail -n 1)" = "${greeting}"`,
       'test -z "$(ls /var/lib/hypriot/preload)"',
+      `sudo -n sh -c '${networkCheck()}'`,
       'false',
     ];
     const booted = await hypriotkit([
@@ -302,5 +304,17 @@ describe('a changed host name', () => {
     const changed = await hypriotkit(['build', ...options, '--json']);
     expect(changed.status).toBe(0);
     expect(builtSteps(changed).sort()).toEqual(['root_fs', 'rpi_sd_image']);
+  });
+});
+
+describe('content that is larger than its partition', () => {
+  it('is named with the missing room, and the target stays as it is', async () => {
+    const before = await sha256(join(target, image));
+    await configure({}, {size: '640MiB'});
+    const {status, stderr} = await hypriotkit(['build', '--target', target, ...volumes]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/the root partition is \d+ MiB too small for its content/);
+    expect(stderr).toContain('Raise blank_image.size in configs.json by at least that much.');
+    expect(await sha256(join(target, image))).toBe(before);
   });
 });

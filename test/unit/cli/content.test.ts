@@ -30,7 +30,10 @@ describe('content create', () => {
   test('prints events and the result as JSON', async () => {
     const {config, output} = await prepare();
     const {stdout} = await runWith({}, ['content', 'create', config, output, '--json', '-C']);
-    const lines = stdout.trim().split('\n').map((line) => JSON.parse(line) as {type: string});
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as {type: string});
     expect(lines[0]).toEqual({type: 'content-phase-started', phase: 'check'});
     expect(lines.at(-1)).toMatchObject({type: 'result', ok: true, isWritten: false, items: [{bytes: 5}]});
   });
@@ -57,14 +60,23 @@ describe('content create', () => {
 });
 
 test.each<[ErrorCode, number]>([
-  ['TOOL_MISSING', 2], ['OUTPUT_UNUSABLE', 3], ['NO_SPACE', 1], ['DOWNLOAD_FAILED', 1], ['IMAGE_UNUSABLE', 1], ['CACHE_UNUSABLE', 1],
+  ['TOOL_MISSING', 2],
+  ['OUTPUT_UNUSABLE', 3],
+  ['NO_SPACE', 1],
+  ['DOWNLOAD_FAILED', 1],
+  ['IMAGE_UNUSABLE', 1],
+  ['CACHE_UNUSABLE', 1],
 ])('%s ends with %i', (code, status) => {
   expect(contentExitCode(new PipelineError(code, 'x'))).toBe(status);
 });
 
 test('a policy that is wrong ends with 1, as does a configuration that cannot be read', () => {
-  expect(contentExitCode(new ConfigError('CONFIG_INVALID', [{file: '/c/policy.yaml', message: 'x'}]))).toBe(1);
-  expect(contentExitCode(new ConfigError('CONFIG_UNREADABLE', [{file: '/c/image.yaml', message: 'x'}]))).toBe(1);
+  expect(contentExitCode(new ConfigError('CONFIG_INVALID', [{file: '/c/policy.yaml', message: 'x'}]))).toBe(
+    1,
+  );
+  expect(contentExitCode(new ConfigError('CONFIG_UNREADABLE', [{file: '/c/image.yaml', message: 'x'}]))).toBe(
+    1,
+  );
   expect(contentExitCode(new Error('a defect'))).toBe(1);
 });
 

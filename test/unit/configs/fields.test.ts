@@ -341,6 +341,12 @@ const cases: readonly Case[] = [
     bad: [[], 'zip', ['zip', 'zip'], ['gz'], null],
   },
   {
+    component: 'rpi_kernel',
+    field: 'defconfig',
+    good: ['bcm2711_defconfig', 'defconfig'],
+    bad: ['', 'bcm2711', '_defconfig.sh', '../defconfig', '-x_defconfig', null],
+  },
+  {
     component: 'rpi_sd_image',
     field: 'preload',
     good: [

@@ -260,7 +260,7 @@ describe('a login on a scripted console', () => {
 });
 
 describe('defaultAssertions', () => {
-  const assertions = defaultAssertions('black-pearl');
+  const assertions = defaultAssertions({hostname: 'black-pearl'});
 
   it('ask for units, cloud-init, Docker, host name, root file system, clock, limits, logins and identity', () => {
     expect(assertions.map(({name}) => name)).toEqual([

@@ -9,6 +9,7 @@ import type {PipelineEvent} from '../../../../api/events/event.ts';
 import type {RunContext} from '../../../../api/pipeline/run-context.ts';
 import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import {GitCache} from '../../../../api/git/git-cache.ts';
+import {localRunner} from '../../../../api/pipeline/local-runner.ts';
 import {Pool} from '../../../../api/pipeline/pool.ts';
 import {TeamCache} from '../../../../api/pipeline/team-cache.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
@@ -28,6 +29,7 @@ export class RunRig {
     this.context = {
       session,
       store: volume.store,
+      runner: localRunner,
       cache: TeamCache.none(),
       packages: new PackageCache(session.packageHost),
       downloads: new Pool(1),

@@ -1,0 +1,243 @@
+import {afterAll, afterEach, beforeAll, describe, expect, it} from 'vitest';
+import type {StepFailure} from '../../api/events/step-failure.ts';
+import {ChildRun} from './cli.ts';
+import {until} from './engine.ts';
+import {PrivateSwarm, type PrivateNode} from './private-swarm.ts';
+import {importStubImage} from './stub-image.ts';
+import {out, repository, stub, stubStep, SwarmRig, type SwarmRun, type SwarmRunResult} from './swarm-rig.ts';
+
+let swarm: PrivateSwarm;
+let rig: SwarmRig;
+
+beforeAll(async () => {
+  swarm = await PrivateSwarm.start(2);
+  rig = new SwarmRig(swarm);
+  await importStubImage(swarm.manager.docker, stub);
+}, 60_000);
+
+afterEach(() => rig.stopRuns());
+
+afterAll(async () => {
+  await swarm[Symbol.asyncDispose]();
+}, 60_000);
+
+/** What is left in the swarm: nothing, when all is well. */
+async function leftovers(): Promise<readonly string[]> {
+  const {docker} = swarm.manager;
+  const found = [
+    ...(await docker.listServices()),
+    ...(await docker.listSecrets()),
+    ...(await docker.listConfigs()),
+  ] as unknown as {Spec: {Name: string}}[];
+  return found.map(({Spec: {Name: name}}) => name);
+}
+
+/** Volumes without a name of ours: those of workers. */
+async function scratchVolumes(node: PrivateNode): Promise<readonly string[]> {
+  const {Volumes: volumes} = (await node.docker.listVolumes()) as {Volumes: {Name: string}[] | null};
+  return (volumes ?? []).map(({Name: name}) => name).filter((name) => /^[0-9a-f]{64}$/.test(name));
+}
+
+function failureOf({outcomes}: SwarmRunResult, step: string): StepFailure | undefined {
+  const outcome = outcomes.get(step);
+  return outcome?.ok === false ? outcome.failure : undefined;
+}
+
+function outcomeOf({outcomes}: SwarmRunResult, step: string): string | undefined {
+  const outcome = outcomes.get(step);
+  return outcome?.ok === true ? outcome.outcome : outcome?.failure.message;
+}
+
+async function setAvailability(node: PrivateNode, availability: 'active' | 'drain'): Promise<void> {
+  const {docker} = swarm.manager;
+  const nodes = (await docker.listNodes()) as unknown as {
+    ID: string;
+    Version: {Index: number};
+    Spec: object;
+    Description: {Hostname: string};
+  }[];
+  const found = nodes.find(({Description: {Hostname: name}}) => name === node.name);
+  if (found === undefined) throw new Error(`${node.name} is no node`);
+  await docker
+    .getNode(found.ID)
+    .update({version: found.Version.Index, ...found.Spec, Availability: availability} as object);
+}
+
+/** Starts a step on the second node and waits until it runs there. */
+async function startOnSecond(script: string): Promise<SwarmRun> {
+  await setAvailability(swarm.manager, 'drain');
+  const run = rig.start(stubStep('blank_image', `echo begun; ${script}`));
+  await rig.said(run, 'blank_image', /^begun$/);
+  return run;
+}
+
+describe('a build in a swarm', () => {
+  it('hands artifacts on through the registry, and leaves nothing behind', {timeout: 60_000}, async () => {
+    const steps = [
+      stubStep('blank_image.first', 'echo one >disk.img; truncate -s 40M disk.img; echo two >>disk.img', {
+        outputs: [out('*.img')],
+      }),
+      stubStep('blank_image.other', 'echo other >out'),
+      stubStep(
+        'blank_image',
+        'echo $GREETING; cd /inputs; echo * >/workspace/out; sha256sum blank_image.first/* >>/workspace/out',
+        {
+          inputs: ['blank_image.first'],
+          settings: [{field: 'x.greeting', variable: 'GREETING', value: 'hello', secret: true}],
+        },
+      ),
+    ];
+    const result = await rig.run(...steps);
+    const first = result.outcomes.get('blank_image.first');
+    const digest = first?.ok === true ? first.entry.files[0]?.sha256 : '';
+    // Of all steps, it sees its own input alone.
+    expect(result.texts.get('blank_image')).toBe(
+      `blank_image.first\n${digest}  blank_image.first/disk.img\n`,
+    );
+    expect(result.events).toContainEqual(expect.objectContaining({type: 'step-output', line: 'hello'}));
+    expect(await leftovers()).toEqual([]);
+    await until('the workers are gone', async () =>
+      (await Promise.all(swarm.nodes.map(scratchVolumes))).flat().length === 0 ? true : undefined,
+    );
+
+    const again = await rig.run(...steps);
+    expect(steps.map(({name}) => outcomeOf(again, name))).toEqual(['hit', 'hit', 'hit']);
+  });
+
+  it(
+    'gives a worker no socket, no folder of its node, no privilege and no network',
+    {timeout: 60_000},
+    async () => {
+      const script = `
+      cat /proc/self/status | while read -r name value; do case $name in CapEff:|NoNewPrivs:) echo "$name $value";; esac; done >out
+      [ ! -e /var/run/docker.sock ]
+      perl -MIO::Socket::IP -e 'print IO::Socket::IP->new(PeerHost => "${swarm.registry.host}") ? "network\\n" : "none\\n"' >>out
+      while read -r _ _ _ root point _; do case $root in /) ;; *) echo "$point";; esac; done </proc/self/mountinfo >mounts
+      cat mounts >>out`;
+      const run = rig.start(stubStep('blank_image', `sleep 2; ${script}`));
+      await rig.said(run, 'blank_image', /running$/);
+      const [service] = (await swarm.manager.docker.listServices()) as unknown as [
+        {Spec: {TaskTemplate: {ContainerSpec: Record<string, unknown>}}},
+      ];
+      const {Mounts: mounts, CapabilityAdd: added} = service.Spec.TaskTemplate.ContainerSpec;
+      expect(added).toBeUndefined();
+      expect(mounts).toEqual(
+        ['/workspace', '/inputs', '/packages'].map((target) => ({Type: 'volume', Target: target})),
+      );
+      const {texts} = await run.result;
+      const lines = (texts.get('blank_image') ?? '').trim().split('\n');
+      // The capabilities of any container.
+      expect(lines.slice(0, 3)).toEqual(['CapEff: 00000000a80425fb', 'NoNewPrivs: 1', 'none']);
+    },
+  );
+
+  it('says why a step failed', {timeout: 60_000}, async () => {
+    const result = await rig.run(
+      stubStep('blank_image.exit', 'echo "::error BAD_VALUE that was wrong" >&2; exit 3'),
+      stubStep('blank_image.memory', 'perl -e \'my $x = "x" x 300_000_000; print length $x\'; echo >out'),
+      stubStep('blank_image.missing', 'echo >wrong', {outputs: [out('right')]}),
+      stubStep('blank_image.foreign', 'echo >out', {executes: 'mips'}),
+    );
+    expect(failureOf(result, 'blank_image.exit')).toMatchObject({
+      reason: 'exited-non-zero',
+      code: 'BAD_VALUE',
+      message: 'that was wrong',
+      status: 3,
+    });
+    expect(failureOf(result, 'blank_image.memory')).toMatchObject({reason: 'out-of-memory'});
+    expect(failureOf(result, 'blank_image.missing')).toMatchObject({
+      reason: 'output-missing',
+      missing: ['right'],
+      hint: 'It left wrong.',
+    });
+    expect(failureOf(result, 'blank_image.foreign')?.message).toMatch(
+      /^no node of the swarm can run mips programs \(tried node-\d, node-\d\)$/,
+    );
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('makes a step once that two runs want', {timeout: 60_000}, async () => {
+    const step = stubStep('blank_image', 'echo twice; sleep 2; echo twice >out');
+    const runs = [rig.start(step), rig.start(step)];
+    const results = await Promise.all(runs.map(({result}) => result));
+    expect(results.map((result) => outcomeOf(result, 'blank_image')).sort()).toEqual(['built', 'hit']);
+    expect(results.map(({texts}) => texts.get('blank_image'))).toEqual(['twice\n', 'twice\n']);
+  });
+
+  it('uses nothing that a tag wrongly leads to', {timeout: 60_000}, async () => {
+    const [good, other] = [
+      stubStep('blank_image', 'echo good >out'),
+      stubStep('blank_image.other', 'echo bad >out'),
+    ];
+    const {outcomes} = await rig.run(good, other);
+    const [to, from] = [...outcomes.values()].map((outcome) => (outcome.ok ? outcome.entry.fingerprint : ''));
+    const manifests = `http://${swarm.registry.host}/v2/${repository}/manifests`;
+    const type = 'application/vnd.oci.image.manifest.v1+json';
+    const manifest = await (await fetch(`${manifests}/${from}`, {headers: {accept: type}})).text();
+    await fetch(`${manifests}/${to}`, {method: 'PUT', headers: {'content-type': type}, body: manifest});
+    const again = await rig.run(good);
+    expect(outcomeOf(again, 'blank_image')).toBe('built');
+    expect(again.texts.get('blank_image')).toBe('good\n');
+  });
+
+  it('stops and cleans up when it is interrupted', {timeout: 60_000}, async () => {
+    const run = rig.start(stubStep('blank_image', 'echo begun; sleep 60; echo >out'));
+    await rig.said(run, 'blank_image', /^begun$/);
+    run.abort.abort();
+    expect(failureOf(await run.result, 'blank_image')?.reason).toBe('interrupted');
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('waits for a registry that is away while a step runs', {timeout: 60_000}, async () => {
+    const run = rig.start(stubStep('blank_image', 'echo begun; sleep 2; echo registry >out'));
+    await rig.said(run, 'blank_image', /^begun$/);
+    await swarm.registry.stop();
+    await rig.said(run, 'blank_image', /waiting for the registry/);
+    await swarm.registry.start();
+    expect((await run.result).texts.get('blank_image')).toBe('registry\n');
+  });
+
+  it(
+    'takes over what a client that died has left running, and clears it away',
+    {timeout: 60_000},
+    async () => {
+      const script = 'echo begun; sleep 3; echo orphan >out';
+      const child = new ChildRun('test/docker/swarm-child.ts', [
+        swarm.manager.socket,
+        swarm.registry.host,
+        script,
+      ]);
+      await child.event('begun', (event) => event.type === 'step-output' && event.line === 'begun');
+      child.kill('SIGKILL');
+      await child.exited;
+      const result = await rig.run(stubStep('blank_image', script));
+      expect(outcomeOf(result, 'blank_image')).toBe('hit');
+      expect(await leftovers()).not.toEqual([]);
+      await until('the dead run is forgotten', async () => {
+        await rig.run(stubStep('blank_image', script));
+        return (await leftovers()).length === 0 ? true : undefined;
+      });
+    },
+  );
+
+  it('goes on when its manager has been away', {timeout: 90_000}, async () => {
+    const run = await startOnSecond('sleep 6; echo manager >out');
+    await swarm.manager.kill();
+    await rig.said(run, 'blank_image', /manager of the swarm cannot be reached/);
+    await swarm.manager.start();
+    const {texts} = await run.result;
+    expect(texts.get('blank_image')).toBe('manager\n');
+    await setAvailability(swarm.manager, 'active');
+    expect(await leftovers()).toEqual([]);
+  });
+
+  it('makes a step elsewhere when its node dies', {timeout: 90_000}, async () => {
+    const run = await startOnSecond('sleep 4; echo moved >out');
+    await setAvailability(swarm.manager, 'active');
+    await swarm.node(1).kill();
+    const result = await run.result;
+    expect(outcomeOf(result, 'blank_image')).toBe('built');
+    expect(result.texts.get('blank_image')).toBe('moved\n');
+    expect(await leftovers()).toEqual([]);
+  });
+});
