@@ -6,6 +6,7 @@ import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
 import {benchRootFs} from './rootfs.ts';
+import {benchTeam} from './team.ts';
 import {benchSwarm} from './swarm.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
@@ -19,6 +20,7 @@ import {untilInterrupted} from './until-interrupted.ts';
  *                                                                    which is as slow as a card with --rate; needs root
  *        npm run bench -- swarm [COMPONENTS] [--json]      default: root_fs; on a private engine; needs root
  *        npm run bench -- ota <root file system> [--json]
+ *        npm run bench -- team [TARGET] [--json]      the image in TARGET (default: out), through a registry on loopback; needs docker-registry and curl
  *
  * Prints progress to stderr and the figures to stdout; with --json the last line is one JSON object.
  */
@@ -36,6 +38,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
     content: () => benchContent({log}),
     download: () => benchDownload({log}),
+    team: () => benchTeam({target: argument ?? 'out', log}),
     all: async () => ({
       ...(await benchBuild({boot: !args.includes('--no-boot'), log, signal})),
       ...(await benchRootFs({log, signal})),

@@ -50,10 +50,11 @@ export function graphOf(
  */
 export async function buildVariants(run: Run, variants: readonly VariantRequest[]): Promise<Built> {
   const runs = await Promise.all(variants.map((variant) => toRun(run, variant)));
+  const graph = graphOf(runs);
   const results = new Map<string, VariantResult>();
   const missing: VariantRun[] = [];
   for (const one of runs) {
-    const fetched = await fetchSelected(one);
+    const fetched = await fetchSelected(one, (step) => graph.nodesOf.get(one.variant)?.get(step) ?? step);
     if (fetched === undefined) missing.push(one);
     else {
       const {entries, delivered} = fetched;
@@ -61,7 +62,7 @@ export async function buildVariants(run: Run, variants: readonly VariantRequest[
     }
   }
   if (missing.length > 0)
-    for (const result of await buildMissing(missing)) results.set(result.variant, result);
+    for (const result of await buildMissing(runs, missing, graph)) results.set(result.variant, result);
   const ordered = runs.flatMap(({variant}) => results.get(variant) ?? []);
   return {
     volume: run.session.label,
@@ -78,7 +79,11 @@ async function toRun(run: Run, variant: VariantRequest): Promise<VariantRun> {
   return {...run, ...variant, folder};
 }
 
-async function buildMissing(runs: readonly VariantRun[]): Promise<VariantResult[]> {
+async function buildMissing(
+  all: readonly VariantRun[],
+  runs: readonly VariantRun[],
+  graph: CombinedGraph,
+): Promise<VariantResult[]> {
   const [first] = runs;
   if (first === undefined) return [];
   const {session, store, jobs} = first;
@@ -86,9 +91,9 @@ async function buildMissing(runs: readonly VariantRun[]): Promise<VariantResult[
   const isNew = await compareBaseImage(first, baseImage);
   const epoch = first.epochFromUser ?? first.lock?.source_date_epoch ?? baseImage.archiveDate;
   const contexts = new Map<string, RunContext>();
-  for (const one of runs) {
+  for (const one of all) {
     if (ownsLock(one, runs)) announceExtension(one);
-    announceUnsigned(one, one.signing);
+    if (runs.includes(one)) announceUnsigned(one, one.signing);
     const context = makeRunContext(one, baseImage, one.lock?.source_date_epoch ?? epoch);
     contexts.set(one.variant, {...context, signing: one.signing});
   }
@@ -97,7 +102,8 @@ async function buildMissing(runs: readonly VariantRun[]): Promise<VariantResult[
     if (context === undefined) throw new Error(`the variant ${variant ?? ''} is not part of this run`);
     return context;
   };
-  const graph = graphOf(runs);
+  const wanted = new Set(runs.flatMap(({variant}) => [...(graph.nodesOf.get(variant)?.values() ?? [])]));
+  const nodes = graph.nodes.filter(({name}) => wanted.has(name));
   const nodeOf = (variant: string, step: string) => graph.nodesOf.get(variant)?.get(step) ?? '';
   await removeStaleRuns(session);
   const plan = await planVariants(runs, contextOf, nodeOf);
@@ -105,11 +111,9 @@ async function buildMissing(runs: readonly VariantRun[]): Promise<VariantResult[
     await sweepVolume(session, store, contextOf(first.variant).packages, new ImageCache(session.packageHost));
   }
   const used = new Set(
-    graph.nodes
-      .filter(({name}) => plan.running.has(name))
-      .flatMap(({name, inputs}) => [name, ...inputs.values()]),
+    nodes.filter(({name}) => plan.running.has(name)).flatMap(({name, inputs}) => [name, ...inputs.values()]),
   );
-  const executor = new Executor(graph.nodes, jobs, {
+  const executor = new Executor(nodes, jobs, {
     context: contextOf(first.variant),
     contextOf: ({variants: [variant]}) => contextOf(variant),
     mustVerify: (node) => used.has(node),

@@ -20,10 +20,14 @@ export interface Fetched {
  * Delivers everything from registries, without a container and without the base image, which an empty engine would
  * have to build first: the lock says what its identity is.
  *
+ * @param nameOf What a step is called in this run.
  * @returns undefined when that cannot be done: no complete lock, something that no registry has, or an engine that has
  *   the base image, with which the usual way is as quick.
  */
-export async function fetchSelected(run: Run): Promise<Fetched | undefined> {
+export async function fetchSelected(
+  run: Run,
+  nameOf: (step: string) => string = (step) => step,
+): Promise<Fetched | undefined> {
   const {folder, cache, session, lock, locked, resolved, options} = run;
   if (cache.isEmpty || folder === undefined || options.image !== undefined) return undefined;
   const {architecture} = session.engine;
@@ -38,7 +42,7 @@ export async function fetchSelected(run: Run): Promise<Fetched | undefined> {
   if (found?.identity === identity) return undefined;
   const entries = await findAll(run, context);
   if (entries === undefined) return undefined;
-  announce(run, entries);
+  announce(run, entries, nameOf);
   try {
     return {
       entries,
@@ -77,7 +81,11 @@ async function findAll(
   return entries;
 }
 
-function announce({emit, cache, selection}: Run, entries: ReadonlyMap<string, StoreEntry>): void {
+function announce(
+  {emit, cache, selection}: Run,
+  entries: ReadonlyMap<string, StoreEntry>,
+  nameOf: (step: string) => string,
+): void {
   const started = {description: '', reasons: []};
   emit({type: 'step-started', step: baseImageStep, ...started, description: 'not needed'});
   emit({type: 'step-finished', step: baseImageStep, outcome: 'hit', durationMs: 0, artifacts: []});
@@ -86,10 +94,10 @@ function announce({emit, cache, selection}: Run, entries: ReadonlyMap<string, St
     const entry = entries.get(step.name);
     if (entry === undefined) continue;
     const from = origins.get(entry.fingerprint);
-    emit({type: 'step-started', step: step.name, ...started, description: step.description});
+    emit({type: 'step-started', step: nameOf(step.name), ...started, description: step.description});
     emit({
       type: 'step-finished',
-      step: step.name,
+      step: nameOf(step.name),
       outcome: 'hit',
       ...(from !== undefined && {from}),
       durationMs: 0,
