@@ -5,9 +5,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
 import {build, type BuildOptions, type PipelineEvent} from '../api/index.ts';
-import {findBaseImage} from '../api/engine/base-image.ts';
+import {findAnyBaseImage} from '../api/engine/base-image.ts';
 import {openSession} from '../api/engine/open-session.ts';
-import {defaultConfigs} from '../configs/default-configs.ts';
 import {PrivateSwarm} from '../test/docker/private-swarm.ts';
 
 const run = promisify(execFile);
@@ -36,7 +35,7 @@ export async function benchSwarm(options: {
   await using swarm = await PrivateSwarm.start(1);
   await using _internet = await openInternet(swarm);
   const host = `unix://${swarm.manager.socket}`;
-  await copyBaseImage(host, log);
+  const image = await copyBaseImage(host, log);
   const target = await mkdtemp(join(tmpdir(), 'hypriotkit-bench-'));
   try {
     const timed = async (name: string, more: BuildOptions) => {
@@ -50,6 +49,7 @@ export async function benchSwarm(options: {
       const startedMs = Date.now();
       const {artifacts} = await build({
         host,
+        image,
         target,
         components,
         onEvent,
@@ -99,14 +99,15 @@ async function openInternet({link: {device, network}}: PrivateSwarm): Promise<As
   };
 }
 
-/** Gives a private engine the base image of this machine's. */
-async function copyBaseImage(host: string, log: (line: string) => void): Promise<void> {
+/** Gives a private engine the base image of this machine's, whichever it has. */
+async function copyBaseImage(host: string, log: (line: string) => void): Promise<string> {
   await using session = await openSession({});
-  const image = await findBaseImage(session, {configs: defaultConfigs()});
+  const image = await findAnyBaseImage(session);
   if (image === undefined) throw new Error('build base_image first');
-  log(`copying ${image.reference}`);
-  const save = spawn('docker', ['save', image.reference], {stdio: ['ignore', 'pipe', 'inherit']});
+  log(`copying ${image}`);
+  const save = spawn('docker', ['save', image], {stdio: ['ignore', 'pipe', 'inherit']});
   const load = spawn('docker', ['--host', host, 'load'], {stdio: [save.stdout, 'ignore', 'inherit']});
   const [status] = (await once(load, 'close')) as [number | null];
   if (status !== 0) throw new Error('the base image cannot be copied');
+  return image;
 }
