@@ -50,6 +50,23 @@ export default tseslint.config(
     },
   },
   {
+    files: ['api/cache/**', 'api/download/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {group: ['**/cli/**', 'chalk', 'log-update', 'commander'], message: 'Only cli/ prints.'},
+            {
+              group: ['**/engine/**', '**/docker/**', 'dockerode', '**/components/**', '**/volumes/**'],
+              message: 'Downloads and their cache know no engine.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['api/updates/**'],
     rules: {
       'no-restricted-imports': [

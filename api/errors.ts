@@ -36,6 +36,10 @@ export type ErrorCode =
   | 'DOWNLOAD_FAILED'
   | 'CACHE_UNUSABLE'
   | 'FLASH_FAILED'
+  | 'CONTENT_TOO_LARGE'
+  | 'NO_SPACE'
+  | 'SOURCE_MISSING'
+  | 'CONTENT_INVALID'
   | 'INTERRUPTED';
 
 /** Whether work had begun: decides between exit codes 1 (the work failed) and 2 (could not start). */

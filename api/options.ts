@@ -1,4 +1,5 @@
 import type {Artifact, DeliveredArtifact, EventListener, PlannedStep, Verbosity} from './events/event.ts';
+import type {StepFailure} from './events/step-failure.ts';
 
 /** Where artifacts are kept when nothing else is said. */
 export const defaultVolume = 'hypriot-artifacts';
@@ -31,6 +32,8 @@ export interface ConfigOptions {
   readonly target?: string;
   /** A configs.json that lies elsewhere; replaces the one in `target`. */
   readonly config?: string;
+  /** Of a configuration with a matrix: this variant only. */
+  readonly variant?: string;
   /** A hypriotkit.lock that lies elsewhere than beside configs.json or in `target`. */
   readonly lockFile?: string;
 }
@@ -62,6 +65,8 @@ export interface BuildOptions extends CommonOptions, PackageOptions, ConfigOptio
   readonly offline?: boolean;
   /** Containers to run at once; default: the engine's CPUs, at most 4. */
   readonly jobs?: number;
+  /** Of a matrix: how many steps that belong to one variant alone may run at once; default: as `jobs`. */
+  readonly maxParallel?: number;
   /** Every time stamp in the artifacts, in seconds since 1970; default: the variable `SOURCE_DATE_EPOCH`, else the date of the package archive. */
   readonly sourceDateEpoch?: number;
 }
@@ -78,6 +83,18 @@ export interface PushedArtifacts {
   readonly failure?: string;
 }
 
+/** How a variant of a matrix ended. */
+export interface VariantResult {
+  /** Also the folder below the target that its artifacts are in. */
+  readonly variant: string;
+  readonly outcome: 'done' | 'failed';
+  readonly artifacts: readonly Artifact[];
+  readonly delivered: readonly DeliveredArtifact[];
+  readonly pushed: readonly PushedArtifacts[];
+  /** Root failures only; several variants have the same one where it is that of a step that they share. */
+  readonly failures: readonly StepFailure[];
+}
+
 export interface BuildResult {
   readonly volume: string;
   /** Every artifact of the requested components, in graph order. */
@@ -86,6 +103,8 @@ export interface BuildResult {
   readonly delivered: readonly DeliveredArtifact[];
   /** One for each registry of `cacheTo`. */
   readonly pushed: readonly PushedArtifacts[];
+  /** Of a matrix: how each variant ended, in the order of the file. One that failed has stopped no other. */
+  readonly variants?: readonly VariantResult[];
   readonly durationMs: number;
 }
 

@@ -1,4 +1,4 @@
-import {Argument, InvalidArgumentError, Option} from '@commander-js/extra-typings';
+import {Argument, Command, InvalidArgumentError, Option} from '@commander-js/extra-typings';
 
 /** The options that several commands share, each declared once. */
 export const targetOption = () =>
@@ -24,6 +24,9 @@ export const packageVolumeOption = () =>
 
 export const imageOption = () =>
   new Option('-i, --image <name>', 'image to use as base image, pulled when absent, instead of making one');
+
+export const variantOption = () =>
+  new Option('--variant <name>', 'of a configuration with a matrix: this variant only');
 
 export const cacheFromOption = () =>
   new Option(
@@ -57,6 +60,17 @@ export const jsonLinesOption = () =>
 export const jsonOption = () => new Option('--json', 'print the result as JSON');
 
 export const componentsArgument = (description: string) => new Argument('[components...]', description);
+
+/** A command that looks at a project: its components, its configuration, its volume and its base image. */
+export const projectCommand = (name: string, description: string, components: string) =>
+  new Command(name)
+    .description(description)
+    .addArgument(componentsArgument(components))
+    .addOption(targetOption())
+    .addOption(configOption())
+    .addOption(variantOption())
+    .addOption(volumeOption())
+    .addOption(imageOption());
 
 /** Parses `--jobs 2`; says which value was wrong and what was wanted. */
 export function parsePositiveInteger(value: string): number {

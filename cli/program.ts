@@ -4,6 +4,7 @@ import {buildCommand} from './commands/build.ts';
 import {bundleCommand} from './commands/bundle/index.ts';
 import {cacheCommand} from './commands/cache/index.ts';
 import {cleanCommand} from './commands/clean.ts';
+import {contentCommand} from './commands/content/index.ts';
 import {configCommand} from './commands/config.ts';
 import {doctorCommand} from './commands/doctor.ts';
 import {explainCommand} from './commands/explain.ts';
@@ -56,6 +57,7 @@ export function createProgram(context: CliContext) {
     upgradeCommand(context),
     bundleCommand(context),
     otaCommand(context),
+    contentCommand(context),
     doctorCommand(context),
   ];
   for (const command of commands) program.addCommand(inherit(command, program));

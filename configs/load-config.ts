@@ -20,25 +20,59 @@ export interface ResolvedConfigs {
   readonly local: LocalFiles;
 }
 
+/** Where a configuration is looked for. */
+export interface ConfigLocation {
+  /** Without `file`: the folder whose configs.json is read if there is one. */
+  readonly target?: string | undefined;
+  /** The user's file, which must exist. */
+  readonly file?: string | undefined;
+}
+
+/** One of the configurations that a file with a matrix stands for. */
+export interface ResolvedVariant extends ResolvedConfigs {
+  /** Undefined for a file without a matrix, which is its only variant. */
+  readonly variant: string | undefined;
+}
+
 /**
  * Reads the user's configuration and combines it with the defaults.
  *
- * @param options.file The user's file, which must exist.
- * @param options.target Without `file`: the folder whose configs.json is read if there is one.
+ * @param variant Which one is meant, of a file with a matrix.
  * @throws ConfigError with everything that is wrong in the file, or for a target that is no folder.
  */
-export async function loadConfigs(options: {
-  readonly target?: string | undefined;
-  readonly file?: string | undefined;
-}): Promise<ResolvedConfigs> {
-  const file = await findUserFile(options);
+export async function loadConfigs(location: ConfigLocation, variant?: string): Promise<ResolvedConfigs> {
+  const variants = await loadVariants(location);
+  const found =
+    variants.find((one) => one.variant === variant) ?? (variants.length === 1 ? variants[0] : undefined);
+  if (found !== undefined && (variant === undefined || found.variant === variant)) return found;
+  const names = variants.flatMap((one) => one.variant ?? []);
+  throw new ConfigError('CONFIG_INVALID', [
+    {
+      file: variants[0]?.file ?? 'configs.json',
+      message:
+        variant === undefined
+          ? 'has a matrix: say which variant is meant'
+          : `has no variant ${JSON.stringify(variant)}`,
+      expected: names.length === 0 ? 'none: the file has no matrix' : `one of ${names.join(', ')}`,
+    },
+  ]);
+}
+
+/** The same for every variant of a file with a matrix; a file without one has one variant. */
+export async function loadVariants(location: ConfigLocation): Promise<readonly ResolvedVariant[]> {
+  const file = await findUserFile(location);
   const defaults = defaultConfigs();
   if (file === undefined) {
-    return {...mergeConfigs(defaults, {}), requested: defaultComponents, file, local: noLocalFiles};
+    const merged = mergeConfigs(defaults, {});
+    return [{...merged, requested: defaultComponents, file, local: noLocalFiles, variant: undefined}];
   }
   const source = await readConfigText(file);
-  const user = checkUserFile(source, defaults);
-  return {...mergeConfigs(defaults, user), file, local: await readLocalFiles(source, user)};
+  const variants: ResolvedVariant[] = [];
+  for (const checked of checkUserFile(source, defaults)) {
+    const local = await readLocalFiles(source, checked);
+    variants.push({...mergeConfigs(defaults, checked.configs), file, local, variant: checked.variant});
+  }
+  return variants;
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -47,13 +81,7 @@ async function isFile(path: string): Promise<boolean> {
   return found !== undefined && !found.isDirectory();
 }
 
-async function findUserFile({
-  target,
-  file,
-}: {
-  readonly target?: string | undefined;
-  readonly file?: string | undefined;
-}): Promise<string | undefined> {
+async function findUserFile({target, file}: ConfigLocation): Promise<string | undefined> {
   if (file !== undefined) {
     return resolve(file);
   }

@@ -1,10 +1,10 @@
 import {basename, dirname, join} from 'node:path';
+import type {CheckedFile} from './check-user-file.ts';
 import {findLocalFields, type LocalField} from './local-fields.ts';
 import {ConfigError, type ConfigIssue} from './config-error.ts';
 import {issuesAt} from './issues-at.ts';
 import {LocalTreeError, readLocalTree, type LocalTree} from './local-tree.ts';
 import {readPemTree} from './pem-value.ts';
-import type {UserConfigs} from './schema.ts';
 import type {SourceText} from './source-text.ts';
 
 /** The files and folders beside configs.json that it names, by the path that it gives. */
@@ -18,11 +18,14 @@ export const noLocalFiles: LocalFiles = new Map();
  *
  * @throws ConfigError naming each field whose file is not there or is not what it must be.
  */
-export async function readLocalFiles(source: SourceText, configs: UserConfigs): Promise<LocalFiles> {
+export async function readLocalFiles(
+  source: SourceText,
+  {configs, root}: Pick<CheckedFile, 'configs' | 'root'>,
+): Promise<LocalFiles> {
   const folder = dirname(source.file);
   const found = new Map<string, LocalTree>();
   const issues: ConfigIssue[] = [];
-  const toIssue = issuesAt(source);
+  const toIssue = issuesAt(source, root);
   for (const field of findLocalFields(configs)) {
     const path = withoutSlash(field.path);
     const report = (message: string) => issues.push(toIssue(field.location, message));

@@ -320,10 +320,29 @@ type Immutable<T> = T extends readonly (infer Item)[]
 /** Every component with every field. */
 export type Configs = Immutable<z.infer<typeof Configs>>;
 
+/** Field by field, as `root_fs.hostname`: what the values mean is checked in each variant. */
+const Combinations = z.array(z.record(z.string(), z.unknown()));
+
+/** Several configurations in one file; taken apart before anything else is read. */
+const Matrix = z
+  .object({
+    include: Combinations.meta({
+      description: 'More variants: the fields that differ from the rest of the file.',
+    }),
+    exclude: Combinations.meta({description: 'Combinations that are not built, by fields that they have.'}),
+  })
+  .partial()
+  .catchall(z.array(z.unknown()).min(1))
+  .meta({
+    description:
+      'Variants to build: by field, as "root_fs.hostname", the list of its values. Every combination is one variant.',
+  });
+
 /** What a person writes: any components, any of their fields. */
 export const UserConfigs = z
   .strictObject({
     $schema: z.unknown().meta({type: 'string', description: 'Address of this schema, for editors; ignored.'}),
+    matrix: Matrix,
     base_image: BaseImage.partial(),
     root_fs: RootFs.partial(),
     blank_image: BlankImage.partial(),
@@ -345,4 +364,4 @@ export const UserConfigs = z
   .partial();
 
 /** What a person writes: any components, any of their fields. */
-export type UserConfigs = Immutable<z.infer<typeof UserConfigs>>;
+export type UserConfigs = Omit<Immutable<z.infer<typeof UserConfigs>>, 'matrix'>;

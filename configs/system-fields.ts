@@ -55,7 +55,8 @@ export function timezone() {
   );
 }
 
-function isTimeZone(name: string): boolean {
+/** Whether the tz database knows a name. */
+export function isTimeZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en', {timeZone: name});
     return true;

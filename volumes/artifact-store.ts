@@ -159,7 +159,8 @@ export class ArtifactStore implements EntryReader {
 
   /**
    * Moves the files of a work folder into the store and makes them findable, in this order, each by a rename. An
-   * entry with the same fingerprint is replaced.
+   * entry with the same fingerprint is replaced. Nothing waits for the disk: what a power failure leaves is noticed by
+   * its digest, as any damage, and made again.
    */
   async publish(work: WorkFolder, files: readonly StoredFile[], entry: NewEntry): Promise<StoreEntry> {
     const complete: StoreEntry = {
@@ -180,7 +181,6 @@ export class ArtifactStore implements EntryReader {
        # By way of cat, because the shell's own printf does not say when the volume is full.
        printf '%s' "$json" | cat >"../$work/.index"
        chown --reference=.. "../$work/.index"
-       sync -f "../$work/.index"
        rm -rf -- "index/$fingerprint.json" "entries/$fingerprint"
        # A sweep takes an entry folder without an index file for left over once it is a minute old.
        touch "../$work/.publish"

@@ -6,10 +6,11 @@ import {createGunzip} from 'node:zlib';
 import {PipelineError} from '../errors.ts';
 import {ArchiveError} from './archive-error.ts';
 
-export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
+export type Compression = 'none' | 'gzip' | 'bzip2' | 'zstd' | 'xz';
 
 const magics: readonly (readonly [Compression, string])[] = [
   ['gzip', '1f8b'],
+  ['bzip2', '425a68'],
   ['zstd', '28b52ffd'],
   ['xz', 'fd377a585a00'],
 ];
@@ -47,6 +48,8 @@ export function decompress(input: Readable, compression: Compression): AsyncIter
       return input as AsyncIterable<Uint8Array>;
     case 'gzip':
       return gunzip(input);
+    case 'bzip2':
+      return bunzip2(input);
     case 'zstd':
       return throughTool(input, 'zstd', ['-dc', '--memory=128MB', '--quiet']);
     case 'xz':
@@ -68,6 +71,24 @@ async function* gunzip(input: Readable): AsyncGenerator<Uint8Array, void> {
   } finally {
     input.destroy();
     unpacked.destroy();
+  }
+}
+
+/** With the tool where there is one: it is ten times as fast as JavaScript. */
+async function* bunzip2(input: Readable): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* throughTool(input, 'bzip2', ['-dc', '-q']);
+    return;
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error;
+  }
+  const {default: unbzip2} = await import('unbzip2-stream');
+  try {
+    for await (const chunk of input.pipe(unbzip2()) as AsyncIterable<Buffer>) yield chunk;
+  } catch (error) {
+    throw new ArchiveError(`the bzip2 data is damaged (${(error as Error).message})`);
+  } finally {
+    input.destroy();
   }
 }
 

@@ -25,6 +25,8 @@ export interface TarHeader {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
 }
 
 const types: Readonly<Record<string, TarMemberType>> = {
@@ -68,6 +70,7 @@ export function parseTarHeader(block: Buffer, position: number): TarHeader {
     mode: readNumber(block, 100, 8) & 0o7777,
     uid: readNumber(block, 108, 8),
     gid: readNumber(block, 116, 8),
+    mtime: readNumber(block, 136, 12),
   };
 }
 

@@ -18,6 +18,8 @@ export interface TarMember {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Whole seconds since 1970. */
+  readonly mtime: number;
   /** Of a symbolic link as it is written; of a hard link in the form of `path`. */
   readonly linkTarget: string;
   /** Where its content starts in the tar. */
@@ -65,6 +67,7 @@ export async function* readTarMembers(reader: ByteReader): AsyncGenerator<TarMem
       mode: header.mode,
       uid: numberOf(pax, 'uid') ?? header.uid,
       gid: numberOf(pax, 'gid') ?? header.gid,
+      mtime: timeOf(pax) ?? header.mtime,
       linkTarget: type === 'hardlink' ? plainPath(target) : target,
       offset: start,
       content: () => reader.pieces(sizeBytes),
@@ -102,6 +105,12 @@ function numberOf(pax: ReadonlyMap<string, string>, key: string): number | undef
     throw new ArchiveError(`a pax header gives ${JSON.stringify(text)} as ${key}`);
   }
   return value;
+}
+
+/** Pax times have fractions, and may lie before 1970. */
+function timeOf(pax: ReadonlyMap<string, string>): number | undefined {
+  const seconds = Math.floor(Number(pax.get('mtime') ?? Number.NaN));
+  return Number.isSafeInteger(seconds) ? Math.max(0, seconds) : undefined;
 }
 
 function padding(sizeBytes: number): number {

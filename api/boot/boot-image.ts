@@ -29,7 +29,7 @@ import {Machine} from './machine.ts';
  */
 export async function bootImage(options: BootOptions = {}): Promise<BootResult> {
   const emit = options.onEvent ?? (() => undefined);
-  const resolved = await loadConfigs(configLocation(options));
+  const resolved = await loadConfigs(configLocation(options), options.variant);
   const {components: configs} = resolved;
   const lockFile = lockLocation(resolved, options);
   const lock = lockFile === undefined ? undefined : await readLock(lockFile);

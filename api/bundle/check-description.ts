@@ -1,8 +1,9 @@
 import type {z} from 'zod';
+import {describeValue, fieldName, isMapValue, valueAt} from '../../configs/field-path.ts';
 import {findNearestName} from '../../configs/nearest-name.ts';
 import {quote, type Problem} from '../../configs/source-text.ts';
 import {Description, knownKeys} from './description-schema.ts';
-import type {YamlSource} from './yaml-source.ts';
+import type {YamlSource} from '../../configs/yaml-source.ts';
 
 /** What the fields of a description are worth, one by one. */
 export interface CheckedDescription {
@@ -40,7 +41,7 @@ function describeIssue(yaml: YamlSource, issue: z.core.$ZodIssue): readonly Prob
   return [
     {
       span: yaml.spanOfValue(path),
-      message: `${indexed(path)} ${issue.message}`,
+      message: `${fieldName(path)} ${issue.message}`,
       found: describeValue(value),
     },
   ];
@@ -49,7 +50,7 @@ function describeIssue(yaml: YamlSource, issue: z.core.$ZodIssue): readonly Prob
 function unknownKey(yaml: YamlSource, path: readonly PropertyKey[], key: string): Problem {
   const known = knownKeys(path) ?? [];
   const suggestion = findNearestName(key, known);
-  const place = path.length === 0 ? 'a description' : indexed(path);
+  const place = path.length === 0 ? 'a description' : fieldName(path);
   const message = `${place} has no field ${quote(key)}`;
   const span = yaml.spanOfKey(path, key);
   return suggestion === undefined
@@ -68,32 +69,4 @@ export function dotted(path: readonly PropertyKey[]): string {
     .filter((part) => typeof part === 'string')
     .map((name, index, names) => (index < names.length - 1 ? (singular[name] ?? name) : name))
     .join('.');
-}
-
-/** The name of a field with its place in lists: `containers[0].spec.image`. */
-export function indexed(path: readonly PropertyKey[]): string {
-  return path
-    .map((part, index) =>
-      typeof part === 'number' ? `[${part}]` : `${index === 0 ? '' : '.'}${String(part)}`,
-    )
-    .join('');
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  let current = value;
-  for (const part of path) {
-    if (typeof current !== 'object' || current === null) return undefined;
-    current = (current as Record<PropertyKey, unknown>)[part];
-  }
-  return current;
-}
-
-function describeValue(value: unknown): string {
-  if (typeof value === 'string') return quote(value);
-  if (Array.isArray(value)) return 'a list';
-  return isMapValue(value) ? 'a map' : String(value);
-}
-
-function isMapValue(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,9 +1,9 @@
 import {findNearestName} from '../../configs/nearest-name.ts';
 import {quote, type Problem} from '../../configs/source-text.ts';
 import {parseImageReference} from '../registry/reference.ts';
-import {indexed} from './check-description.ts';
+import {fieldName} from '../../configs/field-path.ts';
 import type {LooseDescription} from './loose-description.ts';
-import type {YamlSource} from './yaml-source.ts';
+import type {YamlSource} from '../../configs/yaml-source.ts';
 
 /** What is wrong between fields, and what is allowed but hardly meant. */
 export interface Relations {
@@ -21,7 +21,7 @@ export function checkRelations(yaml: YamlSource, description: LooseDescription):
   const report = (into: Problem[], path: Path, message: string, suggestion?: string) =>
     into.push({
       span: yaml.spanOfValue(path),
-      message: `${indexed(path)} ${message}`,
+      message: `${fieldName(path)} ${message}`,
       ...(suggestion !== undefined && {suggestion}),
     });
 
@@ -54,13 +54,13 @@ export function checkRelations(yaml: YamlSource, description: LooseDescription):
     }
     if (isInit && timeout === undefined) {
       const message = 'has no timeout: the installation waits for it for at most 10m';
-      warnings.push({span: yaml.spanOf(path), message: `${indexed(path)} ${message}`});
+      warnings.push({span: yaml.spanOf(path), message: `${fieldName(path)} ${message}`});
     }
     if (isInit && requires !== undefined) {
       const message = 'has no effect: init containers run one after the other';
       warnings.push({
         span: yaml.spanOf([...path, 'requires']),
-        message: `${indexed(path)}.requires ${message}`,
+        message: `${fieldName(path)}.requires ${message}`,
       });
     }
   }
@@ -92,7 +92,7 @@ function checkUnique(
     const first = seen.get(name);
     if (name === '') continue;
     if (first === undefined) seen.set(name, path);
-    else report(path, `is already the name of ${indexed(first.slice(0, 2))}: ${quote(name)}`);
+    else report(path, `is already the name of ${fieldName(first.slice(0, 2))}: ${quote(name)}`);
   }
 }
 

@@ -6,7 +6,7 @@ import {checkDescription} from './check-description.ts';
 import {checkRelations} from './check-relations.ts';
 import type {Description} from './description-schema.ts';
 import {readLoosely} from './loose-description.ts';
-import {readYaml} from './yaml-source.ts';
+import {readYaml} from '../../configs/yaml-source.ts';
 
 /** A description that is right. */
 export interface ValidDescription {

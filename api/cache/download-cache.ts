@@ -3,6 +3,7 @@ import {homedir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {ConfigError} from '../../configs/config-error.ts';
 import {PipelineError} from '../errors.ts';
+import type {LockOptions} from './cache-lock.ts';
 import {cacheFolders, FolderCache} from './folder-cache.ts';
 import type {Remains} from './partial-folder.ts';
 import {readPolicy} from './policy-file.ts';
@@ -33,6 +34,8 @@ export interface UseOptions {
    * when the file was written to since.
    */
   readonly mustHash?: boolean | undefined;
+  /** What the server has just said of it: that it still has the same. Noted with the use. */
+  readonly checked?: Validator | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -106,9 +109,9 @@ export interface DownloadCache {
   /**
    * Keeps other processes from working on the same source; they wait.
    *
-   * @param work Gets a signal that aborts with `signal`, and when the lock is lost because the machine slept.
+   * @param work Gets a signal that aborts with that of the options, and when the lock is lost because the machine slept.
    */
-  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, options?: LockOptions): Promise<T>;
 }
 
 export interface OpenCacheOptions {

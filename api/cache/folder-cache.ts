@@ -2,7 +2,7 @@ import {join} from 'node:path';
 import {listRepositories, removeRepository} from '../git/repositories.ts';
 import {BlobFolder} from './blob-folder.ts';
 import type {BlobLease, CacheBlob, CacheEntry, CacheKey, EntryLease, Validator} from './cache-entry.ts';
-import {CacheLock, withLock} from './cache-lock.ts';
+import {CacheLock, withLock, type LockOptions} from './cache-lock.ts';
 import type {
   CacheCandidate,
   CacheDamage,
@@ -80,7 +80,7 @@ export class FolderCache implements DownloadCache {
     const {entry, lease} = held;
     try {
       if (await this.#isGood(entry.blobs, options)) {
-        await this.#noteUse(entry);
+        await this.#noteUse(entry, options.checked);
         return lease;
       }
     } catch (error) {
@@ -206,8 +206,8 @@ export class FolderCache implements DownloadCache {
     return measureRemains(this.partialFolder);
   }
 
-  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return withLock(join(this.folder, cacheFolders.locks, idOf(key)), work, signal);
+  withSource<T>(key: CacheKey, work: (signal: AbortSignal) => Promise<T>, options?: LockOptions): Promise<T> {
+    return withLock(join(this.folder, cacheFolders.locks, idOf(key)), work, options);
   }
 
   /** Hashes where that is due; what is damaged is removed, with all entries that need it. */
@@ -231,12 +231,13 @@ export class FolderCache implements DownloadCache {
     });
   }
 
-  async #noteUse({kind, source}: CacheEntry): Promise<void> {
+  async #noteUse(key: CacheKey, checked: Validator | undefined): Promise<void> {
     await this.#lock.hold(async () => {
-      const entry = await this.#entries.read({kind, source});
-      if (entry !== undefined) {
-        await this.#note({...entry, lastUsedOn: this.#now().toISOString(), uses: entry.uses + 1});
-      }
+      const entry = await this.#entries.read(key);
+      if (entry === undefined) return;
+      const now = this.#now().toISOString();
+      const news = checked && {validator: checked, lastCheckedOn: now};
+      await this.#note({...entry, ...news, lastUsedOn: now, uses: entry.uses + 1});
     });
   }
 

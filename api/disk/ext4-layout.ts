@@ -145,3 +145,13 @@ export function describeExt4Offset(layout: Ext4Layout, offset: number): string {
   }
   return `block ${block} of group ${Math.floor((block - firstDataBlock) / blocksPerGroup)}`;
 }
+
+/** sparse_super: copies of the superblock lie in groups 0, 1 and the powers of 3, 5 and 7. */
+export function hasSuperblockCopy(group: number): boolean {
+  if (group < 2) return true;
+  return [3, 5, 7].some((base) => {
+    let power = base;
+    while (power < group) power *= base;
+    return power === group;
+  });
+}

@@ -1,13 +1,11 @@
 import {joinExtents, type ByteSource, type Extent} from './byte-source.ts';
+import {extentsFlag, readBlockMapping} from './ext4-extents.ts';
+import {readFolderEntries} from './ext4-folder.ts';
 import {describeExt4Offset, readExt4Layout, type Ext4Layout} from './ext4-layout.ts';
 import {DamagedError, timeText, type FileSystem, type TreeEntry} from './file-system.ts';
 
 const rootInode = 2;
 const journalInode = 8;
-
-/** Flags of an inode. */
-const extentsFlag = 0x80000;
-const inlineDataFlag = 0x10000000;
 
 const types: Readonly<Record<number, string>> = {
   0x1: 'pipe',
@@ -70,7 +68,7 @@ class Ext4Reader {
     const content = await this.#content(inode);
     this.#remember(content.extents, `${path}/`);
     const bytes = await content.read(0, content.sizeBytes);
-    for (const {number, name} of readEntries(bytes)) {
+    for (const {number, name} of readFolderEntries(bytes)) {
       if (name === '.' || name === '..') continue;
       if (above.has(number)) throw new DamagedError(`${path}/${name}: folders without end`);
       const child = await this.#readInode(number);
@@ -172,111 +170,15 @@ class Ext4Reader {
   }
 
   async #extents(inode: Buffer): Promise<Extent[]> {
-    const flags = inode.readUInt32LE(32);
-    const map = inode.subarray(40, 100);
-    if ((flags & inlineDataFlag) !== 0) throw new DamagedError('files inside inodes are not understood');
-    const found = new FoundExtents(this.#source.sizeBytes / this.#layout.blockBytes);
-    if ((flags & extentsFlag) !== 0) await this.#walkExtents(map, found, 5);
-    else await this.#walkBlockMap(map, found);
-    return this.#inOrder(found.extents);
-  }
-
-  async #walkExtents(node: Buffer, found: FoundExtents, depthLeft: number): Promise<void> {
-    if (node.length < 12 || node.readUInt16LE(0) !== 0xf30a || depthLeft < 0)
-      throw new DamagedError('a damaged extent tree');
-    const count = node.readUInt16LE(2);
-    const isLeaf = node.readUInt16LE(6) === 0;
-    if (12 + count * 12 > node.length) throw new DamagedError('a damaged extent tree');
-    for (let index = 0; index < count; index++) {
-      const entry = node.subarray(12 + index * 12, 24 + index * 12);
-      if (isLeaf) {
-        const length = entry.readUInt16LE(4);
-        const block = entry.readUInt32LE(8) + entry.readUInt16LE(6) * 2 ** 32;
-        // Longer than 32768: allocated but never written, which reads as zeros.
-        found.add(
-          length > 32_768
-            ? {logical: entry.readUInt32LE(0), block: undefined, count: length - 32_768}
-            : {logical: entry.readUInt32LE(0), block, count: length},
-        );
-      } else {
-        const block = entry.readUInt32LE(4) + entry.readUInt16LE(8) * 2 ** 32;
-        const {blockBytes} = this.#layout;
-        found.countNode();
-        await this.#walkExtents(
-          await this.#source.read(block * blockBytes, blockBytes),
-          found,
-          depthLeft - 1,
-        );
-      }
-    }
-  }
-
-  /** The twelve direct blocks and the three trees of ext2. */
-  async #walkBlockMap(map: Buffer, found: FoundExtents): Promise<void> {
-    const perBlock = this.#layout.blockBytes / 4;
-    let logical = 0;
-    const walk = async (block: number, level: number): Promise<void> => {
-      if (block === 0) {
-        logical += perBlock ** level;
-      } else if (level === 0) {
-        found.add({logical: logical++, block, count: 1});
-      } else {
-        found.countNode();
-        const node = await this.#source.read(block * this.#layout.blockBytes, this.#layout.blockBytes);
-        for (let at = 0; at + 4 <= node.length; at += 4) await walk(node.readUInt32LE(at), level - 1);
-      }
-    };
-    for (let index = 0; index < 15; index++) await walk(map.readUInt32LE(index * 4), Math.max(0, index - 11));
-  }
-
-  #inOrder(found: LogicalExtent[]): Extent[] {
     const {blockBytes} = this.#layout;
+    const mapping = await readBlockMapping(inode, this.#source, blockBytes);
     const extents: Extent[] = [];
     let next = 0;
-    for (const {logical, block, count} of found.sort((a, b) => a.logical - b.logical)) {
+    for (const {logical, block, count} of mapping.extents) {
       if (logical > next) extents.push({start: undefined, length: (logical - next) * blockBytes});
       extents.push({start: block === undefined ? undefined : block * blockBytes, length: count * blockBytes});
       next = logical + count;
     }
     return extents;
-  }
-}
-
-interface LogicalExtent {
-  readonly logical: number;
-  readonly block: number | undefined;
-  readonly count: number;
-}
-
-/** Collects the extents of a file, no more than there can be: damaged trees can lead into each other. */
-class FoundExtents {
-  readonly extents: LogicalExtent[] = [];
-  #left: number;
-
-  constructor(most: number) {
-    this.#left = most;
-  }
-
-  add(extent: LogicalExtent): void {
-    this.extents.push(extent);
-    this.countNode();
-  }
-
-  countNode(): void {
-    if (this.#left-- <= 0) throw new DamagedError('more extents than there are blocks');
-  }
-}
-
-/** The entries of a folder. Blocks of a hash tree look like unused entries, so that they are passed over. */
-function* readEntries(content: Buffer): Generator<{number: number; name: string}> {
-  for (let at = 0; at + 8 <= content.length;) {
-    const length = content.readUInt16LE(at + 4);
-    if (length < 8 || at + length > content.length) throw new DamagedError('a damaged folder');
-    const number = content.readUInt32LE(at);
-    const nameBytes = content.readUInt8(at + 6);
-    if (number !== 0 && nameBytes > 0) {
-      yield {number, name: content.toString('utf8', at + 8, at + 8 + nameBytes)};
-    }
-    at += length;
   }
 }

@@ -1,6 +1,6 @@
 import {sliceOf, type ByteSource} from './byte-source.ts';
 import {joinRanges, subtractRanges, type ByteRange} from './byte-range.ts';
-import {readExt4Layout, type Ext4Layout} from './ext4-layout.ts';
+import {hasSuperblockCopy, readExt4Layout, type Ext4Layout} from './ext4-layout.ts';
 import {readFatGeometry, type FatGeometry} from './fat-geometry.ts';
 import {DamagedError} from './file-system.ts';
 import {readPartitionTable, type Partition} from './partition-table.ts';
@@ -42,7 +42,8 @@ async function usedInPartition(image: ByteSource, {startBytes, sizeBytes}: Parti
   }));
 }
 
-async function usedInFileSystem(partition: ByteSource): Promise<ByteRange[] | undefined> {
+/** The parts of a partition that its file system uses; undefined for one that is not understood. */
+export async function usedInFileSystem(partition: ByteSource): Promise<ByteRange[] | undefined> {
   const ext4 = await readExt4Layout(partition);
   if (ext4 !== undefined) return ext4.hasPlainBitmaps ? usedInExt4(partition, ext4) : undefined;
   const fat = readFatGeometry(await partition.read(0, 512));
@@ -78,7 +79,7 @@ async function usedInExt4(partition: ByteSource, layout: Ext4Layout): Promise<By
   for (const [index, group] of groups.entries()) {
     const first = firstDataBlock + index * blocksPerGroup;
     const count = Math.min(blocksPerGroup, layout.blockCount - first);
-    if (!layout.isSparseSuper || hasSuperblock(index))
+    if (!layout.isSparseSuper || hasSuperblockCopy(index))
       addRange(used, first * block, (1 + tableBlocks) * block);
     addRange(used, group.blockBitmap * block, block);
     addRange(used, group.inodeBitmap * block, block);
@@ -95,16 +96,6 @@ async function usedInExt4(partition: ByteSource, layout: Ext4Layout): Promise<By
       if (((bitmap[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0) addRange(used, (first + bit) * block, block);
   }
   return subtractRanges(used, untouched);
-}
-
-/** sparse_super: copies of the superblock lie in groups 0, 1 and the powers of 3, 5 and 7. */
-function hasSuperblock(group: number): boolean {
-  if (group < 2) return true;
-  return [3, 5, 7].some((base) => {
-    let power = base;
-    while (power < group) power *= base;
-    return power === group;
-  });
 }
 
 function addRange(ranges: {start: number; end: number}[], start: number, length: number): void {

@@ -32,7 +32,10 @@ export interface DownloadRequest {
   readonly sizeBytes?: number | undefined;
   /** No more than so many bytes. */
   readonly mostBytes?: number | undefined;
-  /** Where the file is wanted. It must not exist. A clone where the file system can, so it may be written to. */
+  /**
+   * Where the file is wanted. It must not exist. A clone where the file system can, so it may be written to; removed
+   * when the run fails because of another file.
+   */
   readonly destination?: string | undefined;
 }
 

@@ -96,19 +96,21 @@ export async function download(
   const obtained = files.filter((file) => file !== undefined);
   const failed = problems.filter((problem) => problem !== undefined);
   if (signal.aborted || failed.length > 0) {
-    // What is in the cache stays there. In the scratch folder it stays, too, and is gone on with.
-    for (const file of obtained) if (file.from === 'cache' || cache !== undefined) await file.release();
+    for (const one of obtained) await one.keep();
     signal.throwIfAborted();
     throw new DownloadError(failed, causes[0]);
   }
-  for (const {entry, reason} of (await cache?.prune()) ?? []) {
-    emit({
-      type: 'notice',
-      level: 'info',
-      message: `the cache has dropped ${withoutSecrets(entry.source)} (${reason})`,
-    });
+  try {
+    for (const {entry, reason} of (await cache?.prune()) ?? []) {
+      const message = `the cache has dropped ${withoutSecrets(entry.source)} (${reason})`;
+      emit({type: 'notice', level: 'info', message});
+    }
+  } catch (error) {
+    // All files are there; what is too much goes another time.
+    if (!(error instanceof PipelineError)) throw error;
+    emit({type: 'notice', level: 'warning', message: error.message});
   }
-  return obtained;
+  return obtained.map(({file}) => file);
 }
 
 /** @throws PipelineError `USAGE` for what no run could do. */

@@ -1,7 +1,7 @@
-import {mkdir, rename, stat} from 'node:fs/promises';
+import {mkdir, rename, rm, stat} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import type {CacheEntry, CacheKey, EntryLease} from '../cache/cache-entry.ts';
+import type {CacheEntry, CacheKey, EntryLease, Validator} from '../cache/cache-entry.ts';
 import type {DownloadCache} from '../cache/download-cache.ts';
 import {idOf} from '../cache/entry-folder.ts';
 import {readPieces} from '../cache/hash-file.ts';
@@ -40,6 +40,13 @@ interface Held {
   readonly isPrivate: boolean;
 }
 
+/** A file that was got, and what to do with it when the run fails because of another one. */
+export interface Obtained {
+  readonly file: Downloaded;
+  /** Lets go of it in such a way that the next run need not fetch it again. */
+  keep(): Promise<void>;
+}
+
 type Fetched = Extract<AttemptResult, {type: 'fetched'}>;
 
 /** Gets one file after the other: from this machine, from the cache, or from the network. */
@@ -54,7 +61,7 @@ export class Downloader {
    * @param isAdmitted Whether the policy keeps it.
    * @throws FetchError, StorageError
    */
-  async obtain(request: DownloadRequest, isAdmitted: boolean): Promise<Downloaded> {
+  async obtain(request: DownloadRequest, isAdmitted: boolean): Promise<Obtained> {
     const startedMs = performance.now();
     const {id, destination} = request;
     let receivedBytes = 0;
@@ -82,7 +89,8 @@ export class Downloader {
       from,
       durationMs: performance.now() - startedMs,
     });
-    return {id, path, sizeBytes, sha256, from, receivedBytes, release};
+    const file: Downloaded = {id, path, sizeBytes, sha256, from, receivedBytes, release};
+    return {file, keep: () => keepForLater(held, destination)};
   }
 
   #hold(request: DownloadRequest, isAdmitted: boolean, onReceived: (bytes: number) => void): Promise<Held> {
@@ -93,7 +101,13 @@ export class Downloader {
     return cache.withSource(
       key,
       (whileLocked) => this.#cached(cache, request, key, onReceived, whileLocked),
-      signal,
+      {
+        signal,
+        onWait: () => {
+          const message = `waiting for another download of ${withoutSecrets(request.url)}`;
+          this.#options.emit({type: 'notice', level: 'info', message});
+        },
+      },
     );
   }
 
@@ -171,14 +185,12 @@ export class Downloader {
       const lease = await this.#useIfMatching(cache, found, [checksum], signal);
       if (lease !== undefined) return fromCache(lease);
     }
-    const entry = isWanted && checksum === undefined ? found : undefined;
-    if (entry !== undefined && cache.isFresh(entry)) {
-      const lease = await this.#use(cache, entry, signal);
+    let known = isWanted && checksum === undefined ? found : undefined;
+    if (known !== undefined && cache.isFresh(known)) {
+      const lease = await this.#use(cache, known, signal);
       if (lease !== undefined) return fromCache(lease);
+      known = undefined;
     }
-    let known = await cache
-      .find(key)
-      .then((again) => (again !== undefined && entry !== undefined ? again : undefined));
     try {
       const source = await resolveSource(request, checksum, web, signal);
       if (known !== undefined && source.checksums.length > 0) {
@@ -198,8 +210,7 @@ export class Downloader {
           await partial.remove();
           return {...fromCache(lease), from: 'network'};
         }
-        await cache.markChecked(key, fetched.validator);
-        const lease = known && (await this.#use(cache, known, signal));
+        const lease = known && (await this.#use(cache, known, signal, fetched.validator));
         if (lease !== undefined) return fromCache(lease);
         // It was damaged: fetched whatever the server says of its version.
         known = undefined;
@@ -225,8 +236,13 @@ export class Downloader {
   }
 
   /** Uses an entry; says so when it turns out to be damaged. */
-  async #use(cache: DownloadCache, entry: CacheEntry, signal: AbortSignal): Promise<EntryLease | undefined> {
-    const lease = await cache.use(entry, {signal});
+  async #use(
+    cache: DownloadCache,
+    entry: CacheEntry,
+    signal: AbortSignal,
+    checked?: Validator,
+  ): Promise<EntryLease | undefined> {
+    const lease = await cache.use(entry, {signal, checked});
     if (lease === undefined) this.#sayDamaged(entry);
     return lease;
   }
@@ -323,6 +339,12 @@ function fromCache(lease: EntryLease): Held {
     release,
     isPrivate: false,
   };
+}
+
+/** In the cache it stays, and in the scratch folder; a destination must be free for the next run. */
+async function keepForLater({release, isPrivate}: Held, destination: string | undefined): Promise<void> {
+  if (destination !== undefined) await rm(destination, {force: true});
+  else if (!isPrivate) await release();
 }
 
 async function place({path, isPrivate}: Held, destination: string): Promise<void> {

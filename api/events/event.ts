@@ -33,6 +33,8 @@ export interface PlannedStep {
   readonly from?: string;
   /** Why it has to run, one sentence each; empty for a hit. */
   readonly reasons: readonly string[];
+  /** Of a matrix: the variants that need it. */
+  readonly variants?: readonly string[];
   /** Identity of the step's inputs; absent while something that it depends on is not known. */
   readonly fingerprint?: string;
 }

@@ -2,7 +2,7 @@ import {readFileSync} from 'node:fs';
 import {basename} from 'node:path';
 import {PipelineError} from '../errors.ts';
 import {findDiskOf, parseDevices, type BlockDevice} from './block-device.ts';
-import {runProgram} from './run-program.ts';
+import {runProgram} from '../run-program.ts';
 
 const columns = ['PATH', 'TYPE', 'SIZE', 'MODEL', 'VENDOR', 'TRAN', 'RM', 'HOTPLUG', 'RO', 'LABEL'];
 

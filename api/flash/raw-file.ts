@@ -1,6 +1,6 @@
 import {constants} from 'node:fs';
 import {open, type FileHandle} from 'node:fs/promises';
-import {runProgram} from './run-program.ts';
+import {runProgram} from '../run-program.ts';
 
 /** Larger than the blocks of any card or disk. */
 const alignment = 4096;

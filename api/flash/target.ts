@@ -5,7 +5,7 @@ import {PipelineError} from '../errors.ts';
 import type {BlockDevice} from './block-device.ts';
 import {findDisk, listDevices} from './list-devices.ts';
 import {RawFile} from './raw-file.ts';
-import {runProgram} from './run-program.ts';
+import {runProgram} from '../run-program.ts';
 
 /** Where an image is written to. */
 export interface Target {

@@ -16,6 +16,11 @@ const codes: ReadonlySet<string> = new Set(
 /** What people write for it. */
 const mistakes: Readonly<Record<string, string>> = {UK: 'GB', EN: 'GB', USA: 'US', JA: 'JP', EL: 'GR'};
 
+/** Whether it is the code of a country, in capital letters. */
+export function isCountryCode(text: string): boolean {
+  return codes.has(text);
+}
+
 /**
  * The code of a country in capital letters.
  *

@@ -53,14 +53,19 @@ export async function personaliseDisk(
   }
 }
 
-async function openBootPartition(disk: PatchedSource, label: string): Promise<FatEditor> {
+/**
+ * The first partition with a FAT.
+ *
+ * @throws PipelineError `IMAGE_UNUSABLE`; DamagedError
+ */
+export async function openBootPartition(disk: PatchedSource, label: string): Promise<FatEditor> {
   for (const {startBytes} of (await readPartitionTable(disk))?.partitions ?? []) {
     const editor = await FatEditor.open(disk, startBytes);
     if (editor !== undefined) return editor;
   }
   throw new PipelineError(
     'IMAGE_UNUSABLE',
-    `${label} has no boot partition with a FAT file system to personalise`,
+    `${label} has no boot partition with a FAT file system`,
     {
       hint: 'Leave out the options that change it, or use an image for the Raspberry Pi.',
     },

@@ -2,13 +2,14 @@ import type {StoreEntry} from '../../volumes/store-entry.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
 import type {BuildOptions, BuildResult} from '../options.ts';
+import {buildVariants, graphOf} from './build-variants.ts';
 import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
+import {announceUnsigned} from './announce-unsigned.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {deliverSelected, selectedArtifacts} from './deliver-selected.ts';
 import {executeSteps} from './execute-steps.ts';
 import {fetchSelected, type Fetched} from './fetch-selected.ts';
-import {loadProject, type Project} from './load-project.ts';
-import {lockedLists} from './lock.ts';
+import {loadProjects, type Project} from './load-project.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
 import {pushArtifacts} from './push-artifacts.ts';
@@ -21,12 +22,14 @@ import {
   keepBaseImage,
   updateLock,
 } from './run-lock.ts';
+import {requestOf} from './request-of.ts';
 import type {Run} from './run.ts';
-import {selectSteps, type Selection} from './select-steps.ts';
+import type {Selection} from './select-steps.ts';
 import {withRun} from './with-run.ts';
 
 /**
- * Builds what the configuration asks for into the volume, and copies it to the target when there is one.
+ * Builds what the configuration asks for into the volume, and copies it to the target when there is one. Of a
+ * configuration with a matrix it builds every variant; whether one has failed, its result says.
  *
  * @throws PipelineError `BUILD_FAILED` with the steps' failures, `INTERRUPTED`, or why the build could not start.
  * @throws ConfigError for a configs.json with mistakes; nothing has been built then.
@@ -37,15 +40,27 @@ import {withRun} from './with-run.ts';
 export async function build(options: BuildOptions = {}): Promise<BuildResult> {
   const startedMs = Date.now();
   parseComponentNames(options.allowPrivileged ?? []);
-  const project = await loadProject(options);
-  const {lock, lockFile, pinDifferences} = project;
-  const selection = selectSteps(project, options.components);
-  const lists = lockedLists(lock, selection.steps);
-  const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
-  const request = {resolved: project, selection, lockFile, lock, locked};
-  if (isStrict(options)) checkLocked(request);
-  const signing = await checkSelectedUpdates(project, selection);
-  const result = await withRun(options, request, (run) => buildSelected(run, signing));
+  const requests = await Promise.all(
+    (await loadProjects(options)).map(async (project) => {
+      const request = requestOf(project, options);
+      if (isStrict(options)) checkLocked(request);
+      return {...request, signing: await checkSelectedUpdates(project, request.selection)};
+    }),
+  );
+  const [request] = requests;
+  if (request === undefined) throw new Error('a configuration has at least one variant');
+  const variants = requests.flatMap((one) =>
+    one.variant === undefined ? [] : [{...one, variant: one.variant}],
+  );
+  const result =
+    variants.length === 0
+      ? await withRun(options, request, (run) => buildSelected(run, request.signing))
+      : await withRun(
+          options,
+          request,
+          (run) => buildVariants(run, variants),
+          graphOf(variants).nodes.map(({name}) => name),
+        );
   return {...result, durationMs: Date.now() - startedMs};
 }
 
@@ -86,17 +101,6 @@ async function buildAndDeliver(run: Run, signing: SigningMaterial | undefined): 
   const entries = valueOf(executed);
   await updateLock(run, entries, baseImage, valueOf(kept));
   return deliverOrRepair(run, entries, context);
-}
-
-/** Nobody shall take an image without a signature for one that devices accept. */
-function announceUnsigned({selection, emit}: Run, signing: SigningMaterial | undefined): void {
-  if (signing !== undefined || !selection.steps.some(({client}) => client?.kind === 'image')) return;
-  emit({
-    type: 'notice',
-    level: 'warning',
-    message: 'the OTA image will not be signed: ota-bundler.sign_key is not set',
-    hint: 'Set sign_key and sign_cert in configs.json: devices refuse an image without a signature.',
-  });
 }
 
 function valueOf<T>(settled: PromiseSettledResult<T>): T {

@@ -39,8 +39,8 @@ export async function prepareTarget(target: string): Promise<string> {
   return folder;
 }
 
-/** Files that are copied at the same time: while one is hashed here, the engine reads another. */
-const atOnce = 2;
+/** Files that are copied at the same time: while one is hashed here, others are read and written. */
+const atOnce = 3;
 
 /**
  * Copies files of an entry into a folder, each verified by its digest before it gets its name. A file that is there
@@ -65,19 +65,21 @@ export async function deliver(
     file: StoredFile,
     arriving?: Promise<DeliveredArtifact>,
   ): Promise<DeliveredArtifact> => {
-    const packed = (await arriving)?.path;
-    return pool.run(async () => {
+    const path = join(folder, file.name);
+    const unchanged = await pool.run(() => {
       either.throwIfAborted();
-      const path = join(folder, file.name);
-      const unchanged = await isUnchanged(path, file, memory);
-      if (!unchanged) {
-        await copyOut({store, entry, file, packed}, path, emit, either);
-        copied.push({sha256: file.sha256, remember: await memory.observe(path)});
-      }
-      const artifact = {...file, step: entry.step, path, unchanged};
-      emit({type: 'artifact-delivered', artifact});
-      return artifact;
+      return isUnchanged(path, file, memory);
     });
+    if (!unchanged) {
+      // What can be copied straight from the volume waits for nothing.
+      const isMade = arriving !== undefined && !(await store.isNear?.(entry, file.name));
+      const packed = isMade ? (await arriving).path : undefined;
+      await pool.run(() => copyOut({store, entry, file, packed}, path, emit, either));
+      copied.push({sha256: file.sha256, remember: await memory.observe(path)});
+    }
+    const artifact = {...file, step: entry.step, path, unchanged};
+    emit({type: 'artifact-delivered', artifact});
+    return artifact;
   };
   const arrivals = new Map<string, Promise<DeliveredArtifact>>();
   let failure: {readonly error: unknown} | undefined;
@@ -133,8 +135,7 @@ async function copyOut(
   try {
     const handle = await open(partial, 'w');
     try {
-      const fromPacked = packed !== undefined && !(await store.isNear?.(entry, file.name));
-      const unpacked = fromPacked ? await unpackBeside(packed, handle, report) : undefined;
+      const unpacked = packed === undefined ? undefined : await unpackBeside(packed, handle, report);
       if (unpacked !== file.sha256) {
         const writer = new SparseFileWriter(handle);
         await handle.truncate();

@@ -8,6 +8,7 @@ import {filesNeeded, isRequested} from './files-needed.ts';
 import {planSteps} from './plan-steps.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
+import {nodesOf} from './step-node.ts';
 
 /**
  * Runs what has to run of the selected steps.
@@ -40,7 +41,7 @@ export async function executeSteps(
       .flatMap((step) => [step.name, ...step.inputs]),
   );
   const reasons = new Map(plan.map((step) => [step.step, step.reasons]));
-  const executor = new Executor(selection.steps, jobs, {
+  const executor = new Executor(nodesOf(selection.steps), jobs, {
     context,
     mustVerify: (step) => used.has(step) || verifyAll,
     reasons: (step) => reasons.get(step) ?? [],

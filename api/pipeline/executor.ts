@@ -1,24 +1,28 @@
 import type {StoreEntry} from '../../volumes/store-entry.ts';
-import type {Step} from '../components/step.ts';
 import type {Artifact} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import {Pool} from './pool.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {findStep, runStep} from './run-step.ts';
+import type {StepNode} from './step-node.ts';
 import {takeOver} from './take-over.ts';
 import type {Needed} from './team-cache.ts';
 
-/** What has been decided about the steps before they start. */
+/** What has been decided about the steps before they start; each by the name of its node. */
 export interface Decisions {
   readonly context: RunContext;
+  /** Where variants work with different lists of packages. */
+  readonly contextOf?: ((node: StepNode) => RunContext) | undefined;
   /** Whether the files of a step that is found in the store will be read, so that they must be checked first. */
-  readonly mustVerify: (step: string) => boolean;
+  readonly mustVerify: (node: string) => boolean;
   /** Why a step has to run, for people. */
-  readonly reasons: (step: string) => readonly string[];
+  readonly reasons: (node: string) => readonly string[];
   /** Which files an entry of a registry must have to stand for a step; by default none, its digests are enough. */
-  readonly needs?: ((step: string) => Needed) | undefined;
+  readonly needs?: ((node: string) => Needed) | undefined;
   /** Whether the files of a step must be in the volume in the end, also where nothing runs on them. */
-  readonly mustStay?: ((step: string) => boolean) | undefined;
+  readonly mustStay?: ((node: string) => boolean) | undefined;
+  /** How many steps that belong to one variant alone may run at once. */
+  readonly maxParallel?: number | undefined;
 }
 
 /**
@@ -28,29 +32,30 @@ export interface Decisions {
  * What a registry has stays there until something runs on it: most of it is never needed.
  */
 export class Executor {
-  readonly #context: RunContext;
   readonly #decisions: Decisions;
   readonly #pool: Pool;
-  readonly #steps: ReadonlyMap<string, Step>;
+  readonly #variants: Pool | undefined;
+  readonly #nodes: ReadonlyMap<string, StepNode>;
   readonly #outcomes = new Map<string, Promise<StepOutcome>>();
   readonly #present = new Map<string, Promise<StepOutcome>>();
 
-  constructor(steps: readonly Step[], jobs: number, decisions: Decisions) {
-    this.#context = decisions.context;
+  constructor(nodes: readonly StepNode[], jobs: number, decisions: Decisions) {
     this.#decisions = decisions;
     this.#pool = new Pool(jobs);
-    this.#steps = new Map(steps.map((step) => [step.name, step]));
+    this.#variants = decisions.maxParallel === undefined ? undefined : new Pool(decisions.maxParallel);
+    this.#nodes = new Map(nodes.map((node) => [node.name, node]));
   }
 
-  /** Starts everything and waits for all of it. Every step has an outcome, in the order given. */
+  /** Starts everything and waits for all of it. Every node has an outcome, in the order given. */
   async execute(): Promise<ReadonlyMap<string, StepOutcome>> {
     const outcomes = await Promise.all(
-      [...this.#steps.keys()].map(async (name) => [name, await this.#final(name)] as const),
+      [...this.#nodes.keys()].map(async (name) => [name, await this.outcome(name)] as const),
     );
     return new Map(outcomes);
   }
 
-  async #final(name: string): Promise<StepOutcome> {
+  /** How a node ends; starts it, if nobody has. */
+  async outcome(name: string): Promise<StepOutcome> {
     const outcome = await this.#outcome(name);
     if (this.#decisions.mustStay?.(name)) return this.#inVolume(name);
     // A step that runs on it may have asked for it, and found that it had to be made anew.
@@ -59,34 +64,49 @@ export class Executor {
 
   /** Safe to ask from every dependent; a step is started at most once. */
   #outcome(name: string): Promise<StepOutcome> {
-    const known = this.#outcomes.get(name);
-    if (known !== undefined) return known;
-    const step = this.#steps.get(name);
-    if (step === undefined) throw new Error(`the step ${name} is not part of this run`);
-    const started = this.#execute(step);
-    this.#outcomes.set(name, started);
-    return started;
+    const known = this.#outcomes.get(name) ?? this.#execute(this.#node(name));
+    this.#outcomes.set(name, known);
+    return known;
   }
 
-  async #execute(step: Step): Promise<StepOutcome> {
-    const inputs = await this.#entries(step, (name) => this.#outcome(name));
-    if ('becauseOf' in inputs) return this.#cancelled(step, inputs.becauseOf);
-    const {context, mustVerify, needs} = this.#decisions;
-    return this.#report(step, this.#decisions.reasons(step.name), async () => {
+  #node(name: string): StepNode {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new Error(`the step ${name} is not part of this run`);
+    return node;
+  }
+
+  async #execute(node: StepNode): Promise<StepOutcome> {
+    const {name, step} = node;
+    const inputs = await this.#entries(node, (input) => this.#outcome(input));
+    if ('becauseOf' in inputs) return this.#cancelled(node, inputs.becauseOf);
+    const {mustVerify, needs, reasons} = this.#decisions;
+    return this.#report(node, reasons(name), async () => {
       const found = await this.#pool.run(() =>
-        findStep(step, inputs.entries, context, mustVerify(step.name), needs?.(step.name) ?? (() => true)),
+        findStep(
+          step,
+          inputs.entries,
+          this.#contextOf(node),
+          mustVerify(name),
+          needs?.(name) ?? (() => true),
+        ),
       );
-      return found ?? this.#make(step);
+      return found ?? this.#make(node);
     });
   }
 
   /** Makes a step, once the files of its inputs are in the volume. */
-  async #make(step: Step): Promise<StepOutcome> {
-    const inputs = await this.#entries(step, (name) => this.#inVolume(name));
-    if ('becauseOf' in inputs) return {ok: false, failure: cancelled(step, inputs.becauseOf)};
-    return this.#pool.run(() =>
-      runStep(step, inputs.entries, this.#context, this.#decisions.mustVerify(step.name)),
+  async #make(node: StepNode): Promise<StepOutcome> {
+    const inputs = await this.#entries(node, (input) => this.#inVolume(input));
+    if ('becauseOf' in inputs) return {ok: false, failure: cancelled(node, inputs.becauseOf)};
+    return this.#inPlace(node, () =>
+      runStep(node.step, inputs.entries, this.#contextOf(node), this.#decisions.mustVerify(node.name)),
     );
+  }
+
+  /** Waits for a place; what one variant needs alone waits for one of those, too. */
+  #inPlace(node: StepNode, work: () => Promise<StepOutcome>): Promise<StepOutcome> {
+    const run = () => this.#pool.run(work);
+    return this.#variants !== undefined && node.variants.length === 1 ? this.#variants.run(run) : run();
   }
 
   /** The outcome of a step with its files in the volume: fetched, or made where no registry has what it promised. */
@@ -98,61 +118,81 @@ export class Executor {
 
   async #bring(name: string): Promise<StepOutcome> {
     const outcome = await this.#outcome(name);
-    const step = this.#steps.get(name);
-    if (!outcome.ok || outcome.from === undefined || step === undefined) return outcome;
+    if (!outcome.ok || outcome.from === undefined) return outcome;
     const {from, entry} = outcome;
-    const fetched = await this.#pool.run(() => takeOver(step, entry, from, this.#context));
+    const node = this.#node(name);
+    const fetched = await this.#pool.run(() => takeOver(node.step, entry, from, this.#contextOf(node)));
     if (fetched !== undefined) return fetched;
-    return this.#report(step, [`${from} does not have its files`], () => this.#make(step));
+    return this.#report(node, [`${from} does not have its files`], () => this.#make(node));
   }
 
   /** The finished entries of a step's inputs, or which of them there is none of. */
   async #entries(
-    step: Step,
+    node: StepNode,
     outcomeOf: (name: string) => Promise<StepOutcome>,
   ): Promise<{readonly entries: ReadonlyMap<string, StoreEntry>} | {readonly becauseOf: string}> {
     const entries = new Map<string, StoreEntry>();
-    const needed = await Promise.all(step.inputs.map(async (name) => [name, await outcomeOf(name)] as const));
-    for (const [name, outcome] of needed) {
-      if (!outcome.ok) return {becauseOf: name};
-      entries.set(name, outcome.entry);
+    const needed = await Promise.all(
+      [...node.inputs].map(async ([input, from]) => [input, from, await outcomeOf(from)] as const),
+    );
+    for (const [input, from, outcome] of needed) {
+      if (!outcome.ok) return {becauseOf: from};
+      entries.set(input, outcome.entry);
     }
     return {entries};
   }
 
+  /** What a step works with; what it says is said of its node. */
+  #contextOf(node: StepNode): RunContext {
+    const context = this.#decisions.contextOf?.(node) ?? this.#decisions.context;
+    if (node.name === node.step.name) return context;
+    return {
+      ...context,
+      emit: (event) => {
+        context.emit('step' in event ? {...event, step: node.name} : event);
+      },
+    };
+  }
+
   /** Says what happens to a step, from its start to its end. */
   async #report(
-    step: Step,
+    node: StepNode,
     reasons: readonly string[],
     work: () => Promise<StepOutcome>,
   ): Promise<StepOutcome> {
+    const {emit} = this.#decisions.context;
     const startedMs = Date.now();
-    this.#context.emit({type: 'step-started', step: step.name, description: step.description, reasons});
-    const outcome = await work();
+    emit({type: 'step-started', step: node.name, description: node.step.description, reasons});
+    const outcome = named(node, await work());
     const durationMs = Date.now() - startedMs;
     if (outcome.ok) {
-      this.#context.emit({
+      emit({
         type: 'step-finished',
-        step: step.name,
+        step: node.name,
         outcome: outcome.outcome,
         ...(outcome.from !== undefined && {from: outcome.from}),
         durationMs,
         artifacts: artifactsOf(outcome.entry),
       });
     } else {
-      this.#context.emit({type: 'step-failed', step: step.name, durationMs, failure: outcome.failure});
+      emit({type: 'step-failed', step: node.name, durationMs, failure: outcome.failure});
     }
     return outcome;
   }
 
-  #cancelled(step: Step, becauseOf: string): StepOutcome {
-    const failure = cancelled(step, becauseOf);
-    this.#context.emit({type: 'step-failed', step: step.name, durationMs: 0, failure});
+  #cancelled(node: StepNode, becauseOf: string): StepOutcome {
+    const failure = cancelled(node, becauseOf);
+    this.#decisions.context.emit({type: 'step-failed', step: node.name, durationMs: 0, failure});
     return {ok: false, failure};
   }
 }
 
-function cancelled({name}: Step, becauseOf: string): StepFailure {
+/** A failure is one of the node: several may have steps of that name. */
+function named({name}: StepNode, outcome: StepOutcome): StepOutcome {
+  return outcome.ok ? outcome : {ok: false, failure: {...outcome.failure, step: name}};
+}
+
+function cancelled({name}: StepNode, becauseOf: string): StepFailure {
   return {
     reason: 'cancelled',
     step: name,

@@ -1,11 +1,11 @@
-import type {ResolvedConfigs} from '../../configs/load-config.ts';
-import {readLock, type Lock} from '../../configs/lock-file.ts';
+import type {Lock} from '../../configs/lock-file.ts';
 import type {Step} from '../components/step.ts';
 import {findBaseImage, lockedBaseIdentity} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
 import type {EngineSession} from '../engine/session.ts';
 import type {BuildOptions} from '../options.ts';
-import {lockedLists, lockLocation, type LockedLists} from './lock.ts';
+import type {Project} from './load-project.ts';
+import {lockedLists, type LockedLists} from './lock.ts';
 import type {IdentityContext} from './identify-step.ts';
 import {epochFromUser} from './source-date-epoch.ts';
 
@@ -17,15 +17,13 @@ import {epochFromUser} from './source-date-epoch.ts';
  */
 export async function findIdentityContext(
   session: EngineSession,
-  resolved: ResolvedConfigs,
+  {components, lock}: Pick<Project, 'components' | 'lock'>,
   steps: readonly Step[],
-  options: Pick<BuildOptions, 'image' | 'sourceDateEpoch' | 'target' | 'lockFile'>,
+  options: Pick<BuildOptions, 'image' | 'sourceDateEpoch'>,
 ): Promise<IdentityContext | undefined> {
   const epoch = epochFromUser(options.sourceDateEpoch);
-  const lockFile = lockLocation(resolved, options);
-  const lock = lockFile === undefined ? undefined : await readLock(lockFile);
   const baseImage = await findBaseImage(session, {
-    configs: resolved.components,
+    configs: components,
     image: options.image,
     locked: lock?.base_image.architectures[session.engine.architecture],
   });

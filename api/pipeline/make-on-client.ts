@@ -10,6 +10,7 @@ import {unpackZip} from '../disk/unpack.ts';
 import {PipelineError} from '../errors.ts';
 import {UpdateError} from '../updates/update-error.ts';
 import type {UpdateInputs} from '../updates/update-request.ts';
+import {Pool} from './pool.ts';
 import type {RunContext} from './run-context.ts';
 import {sendOutputs} from './send-outputs.ts';
 import type {StepLog} from './step-log.ts';
@@ -18,6 +19,9 @@ import {fetchFile} from './verify-copies.ts';
 
 /** What making something on the client needs of a run. */
 type ClientContext = Pick<RunContext, 'session' | 'store' | 'signal' | 'epoch' | 'signing' | 'emit'>;
+
+/** Each of them wants every core, and room for the content of a card. */
+const oneAtATime = new Pool(1);
 
 /**
  * Makes the outputs of a step here, and puts them into its work folder: what needs the user's key must not run in a
@@ -32,16 +36,19 @@ export async function makeOnClient(
   context: ClientContext,
   log: StepLog,
 ): Promise<void> {
-  const scratch = await mkdtemp(join(tmpdir(), 'hypriotkit-update-'));
-  try {
-    const outputs = join(scratch, 'outputs');
-    const fetched = await fetchInputs(step.client, inputs, scratch, context, log);
-    const names = await make(step, fetched, outputs, context, log);
-    log.progress('sending it to the engine');
-    await sendOutputs(outputs, names, work, context);
-  } finally {
-    await rm(scratch, {recursive: true, force: true});
-  }
+  await oneAtATime.run(async () => {
+    context.signal.throwIfAborted();
+    const scratch = await mkdtemp(join(tmpdir(), 'hypriotkit-update-'));
+    try {
+      const outputs = join(scratch, 'outputs');
+      const fetched = await fetchInputs(step.client, inputs, scratch, context, log);
+      const names = await make(step, fetched, outputs, context, log);
+      log.progress('sending it to the engine');
+      await sendOutputs(outputs, names, work, context);
+    } finally {
+      await rm(scratch, {recursive: true, force: true});
+    }
+  });
 }
 
 async function make(

@@ -15,7 +15,7 @@ export type UpgradeOptions = ImageOptions & PackageOptions;
  */
 export async function upgrade(options: UpgradeOptions = {}): Promise<UpgradeResult> {
   // A mistake in one of the files is found before anything is thrown away.
-  const lockFile = lockLocation(await loadConfigs(configLocation(options)), options);
+  const lockFile = lockLocation(await loadConfigs(configLocation(options), options.variant), options);
   if (lockFile !== undefined) await readLock(lockFile);
   const image = await upgradeImage(options);
   const lock = await relock({...options, verbosity: 'debug'});

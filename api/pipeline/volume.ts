@@ -25,7 +25,7 @@ export interface ImageOptions extends CommonOptions, ConfigOptions {
  */
 export async function ensureImage(options: ImageOptions = {}): Promise<string> {
   const emit = filterByVerbosity('debug', options.onEvent);
-  const {components: configs} = await loadConfigs(configLocation(options));
+  const {components: configs} = await loadConfigs(configLocation(options), options.variant);
   await using session = await openSession(options);
   const image = await ensureBaseImage(
     session,
@@ -44,7 +44,7 @@ export async function ensureImage(options: ImageOptions = {}): Promise<string> {
  * @returns its reference.
  */
 export async function upgradeImage(options: ImageOptions = {}): Promise<string> {
-  const {components: configs} = await loadConfigs(configLocation(options));
+  const {components: configs} = await loadConfigs(configLocation(options), options.variant);
   {
     await using session = await openSession(options);
     if (options.image === undefined) await forgetBaseImage(session, configs);

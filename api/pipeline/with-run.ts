@@ -13,16 +13,22 @@ import {filterByVerbosity} from './verbosity.ts';
 /** More containers at once than this gain nothing: the graph is not wider. */
 const mostJobs = 4;
 
-/** Opens what a run needs, announces it, and closes it in any case. */
+/**
+ * Opens what a run needs, announces it, and closes it in any case.
+ *
+ * @param stepNames What will happen, where that is more than the request says.
+ */
 export async function withRun<T>(
   options: BuildOptions,
   request: RunRequest,
   work: (run: Run) => Promise<T>,
+  stepNames: readonly string[] = request.selection.steps.map((step) => step.name),
 ): Promise<T> {
   const startedMs = Date.now();
   const emit = filterByVerbosity(options.verbosity ?? 'quiet', options.onEvent);
   const epoch = epochFromUser(options.sourceDateEpoch);
-  const wantedJobs = checkJobs(options.jobs);
+  const wantedJobs = checkCount('jobs', options.jobs);
+  checkCount('maxParallel', options.maxParallel);
   const cacheChoice = parseCacheOptions(options);
   const cache = await TeamCache.open(cacheChoice, emit, options.signal);
   const session = await openPackageSession(options);
@@ -38,7 +44,7 @@ export async function withRun<T>(
       type: 'run-started',
       volume: session.label,
       engine: `${session.engine.name} (${session.engine.version}, ${session.engine.architecture})`,
-      steps: [baseImageStep, ...request.selection.steps.map((step) => step.name)],
+      steps: [baseImageStep, ...stepNames],
       jobs,
     });
     const store = new ArtifactStore(session);
@@ -68,9 +74,9 @@ export async function withRun<T>(
   }
 }
 
-function checkJobs(jobs: number | undefined): number | undefined {
-  if (jobs !== undefined && !(Number.isInteger(jobs) && jobs >= 1)) {
-    throw new PipelineError('USAGE', `jobs must be a whole number of at least 1, not ${jobs}`);
+function checkCount(name: string, count: number | undefined): number | undefined {
+  if (count !== undefined && !(Number.isInteger(count) && count >= 1)) {
+    throw new PipelineError('USAGE', `${name} must be a whole number of at least 1, not ${count}`);
   }
-  return jobs;
+  return count;
 }

@@ -1,6 +1,8 @@
 import {readFile} from 'node:fs/promises';
 import {homedir} from 'node:os';
 import {join} from 'node:path';
+import {PipelineError} from '../errors.ts';
+import {askCredentialHelper} from './credential-helper.ts';
 
 /** What a registry lets somebody in with. */
 export interface Credentials {
@@ -12,12 +14,18 @@ export interface Credentials {
 export type FindCredentials = (registry: string) => Promise<Credentials | undefined>;
 
 interface DockerConfig {
+  /** A helper for every registry that has none of its own. */
+  readonly credsStore?: string;
+  readonly credHelpers?: Readonly<Record<string, string>>;
   readonly auths?: Readonly<Record<string, {auth?: string; username?: string; password?: string}>>;
 }
 
 /**
- * Credentials as `docker login` and `podman login` keep them in a file: `$REGISTRY_AUTH_FILE`, else `config.json` in
- * `$DOCKER_CONFIG` or `~/.docker`. Credential helpers are not asked.
+ * Credentials as `docker login` and `podman login` keep them: in a file, `$REGISTRY_AUTH_FILE`, else `config.json` in
+ * `$DOCKER_CONFIG` or `~/.docker`; or with the helper that this file names. A helper for all registries that is not
+ * installed is passed over, because most registries let everybody in.
+ *
+ * @throws PipelineError while they are looked for, see `askCredentialHelper`
  */
 export function credentialsFromFiles(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -27,12 +35,16 @@ export function credentialsFromFiles(
   let config: Promise<DockerConfig> | undefined;
   return async (registry) => {
     config ??= readDockerConfig(file);
-    const {auths = {}} = await config;
+    const {auths = {}, credsStore, credHelpers = {}} = await config;
     // Docker writes the address of its own registry as it was in its first version.
-    const names = registry === 'docker.io' ? ['docker.io', 'https://index.docker.io/v1/'] : [registry];
-    const entry = [...names, ...names.map((name) => `https://${name}`)]
-      .map((name) => auths[name])
-      .find((found) => found !== undefined);
+    const plain = registry === 'docker.io' ? ['docker.io', 'https://index.docker.io/v1/'] : [registry];
+    const names = [...plain, ...plain.map((name) => `https://${name}`)];
+    const own = names.find((name) => credHelpers[name] !== undefined);
+    if (own !== undefined) return askCredentialHelper(credHelpers[own] ?? '', own);
+    const stored =
+      credsStore === undefined ? undefined : await askStore(credsStore, plain.at(-1) ?? registry);
+    if (stored !== undefined) return stored;
+    const entry = names.map((name) => auths[name]).find((found) => found !== undefined);
     if (entry?.username !== undefined && entry.password !== undefined) {
       return {username: entry.username, password: entry.password};
     }
@@ -40,6 +52,15 @@ export function credentialsFromFiles(
     const colon = text.indexOf(':');
     return colon <= 0 ? undefined : {username: text.slice(0, colon), password: text.slice(colon + 1)};
   };
+}
+
+async function askStore(helper: string, server: string): Promise<Credentials | undefined> {
+  try {
+    return await askCredentialHelper(helper, server);
+  } catch (error) {
+    if (error instanceof PipelineError && error.code === 'TOOL_MISSING') return undefined;
+    throw error;
+  }
 }
 
 async function readDockerConfig(file: string): Promise<DockerConfig> {

@@ -19,10 +19,11 @@ export async function writeDockerArchive(
   images: readonly SpooledImage[],
   spool: ImageSpool,
 ): Promise<void> {
-  await pipeline(gzipBlocks(archiveOf(images, spool)), createWriteStream(path, {flags: 'wx'}));
+  await pipeline(gzipBlocks(dockerArchive(images, spool)), createWriteStream(path, {flags: 'wx'}));
 }
 
-async function* archiveOf(
+/** The same as plain tar, piece by piece. */
+export async function* dockerArchive(
   images: readonly SpooledImage[],
   spool: ImageSpool,
 ): AsyncGenerator<Uint8Array, void> {

@@ -68,20 +68,24 @@ export async function ready(
 /** What an answer means that is no success, for somebody who writes. */
 export function refusal(reference: ImageReference, status: number): PipelineError {
   const {registry, repository} = reference;
-  const [message, hint] =
-    status === 401 || status === 403
-      ? [
-          `the registry ${registry} does not let us write ${repository} (${status})`,
-          `Log in with an account that may: docker login ${registry}`,
-        ]
-      : status === 405
-        ? [
-            `the registry ${registry} does not allow that (405)`,
-            'Removing must be allowed in its configuration: storage.delete.enabled.',
-          ]
-        : [
-            `the registry ${registry} answers ${status} for ${formatImageReference(reference)}`,
-            status >= 500 ? 'Is there room left on its disk? Its log says more.' : undefined,
-          ];
-  return new PipelineError('REGISTRY_FAILED', message ?? '', {hint});
+  if (status === 401 || status === 403) {
+    return failed(
+      `the registry ${registry} does not let us write ${repository} (${status})`,
+      `Log in with an account that may: docker login ${registry}`,
+    );
+  }
+  if (status === 405) {
+    return failed(
+      `the registry ${registry} does not allow that (405)`,
+      'Removing must be allowed in its configuration: storage.delete.enabled.',
+    );
+  }
+  return failed(
+    `the registry ${registry} answers ${status} for ${formatImageReference(reference)}`,
+    status >= 500 ? 'Is there room left on its disk? Its log says more.' : undefined,
+  );
+}
+
+function failed(message: string, hint: string | undefined): PipelineError {
+  return new PipelineError('REGISTRY_FAILED', message, {hint});
 }

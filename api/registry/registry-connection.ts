@@ -1,3 +1,4 @@
+import {setMaxListeners} from 'node:events';
 import {EnvHttpProxyAgent, interceptors, request, type Dispatcher} from 'undici';
 import {PipelineError} from '../errors.ts';
 import {basicAuthorization, parseChallenge, tokenUrl} from './authentication.ts';
@@ -41,6 +42,8 @@ export class RegistryConnection implements AsyncDisposable {
 
   constructor(options: RegistryOptions = {}) {
     this.#options = options;
+    // Each request that is on its way listens.
+    if (options.signal) setMaxListeners(0, options.signal);
     this.#credentials = options.credentials ?? credentialsFromFiles();
     this.#dispatcher = this.#agent.compose(
       interceptors.redirect({maxRedirections: 5}),

@@ -26,6 +26,7 @@ put() { # file, name
 	install -m 0644 "$1" "$root/boot/$2-$release"
 	ln -s "$2-$release" "$root/boot/$2"
 }
+[ -f "$work/from/boot/kernel8.img" ] || die INPUT_BROKEN "$kernel has no boot/kernel8.img" 'An update needs a kernel of 64 bits: use that of rpi_kernel with repo "builtin".'
 put "$work/from/boot/kernel8.img" vmlinuz
 [ ! -e "$work/from/boot/initrd.img" ] || put "$work/from/boot/initrd.img" initrd.img
 for tree in "$work/from/boot"/*.dtb; do

@@ -5,7 +5,7 @@ set -eu
 . /usr/lib/hypriotkit/common.sh
 root=$1
 
-/usr/lib/hypriotkit/native-tools.sh leave "$root"
+/usr/lib/hypriotkit/native-tools.sh leave "$root" "$PACKAGES_LIST"
 
 # shellcheck disable=SC2016
 dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${Package}\t${Version}\t${Architecture}\n' |

@@ -83,7 +83,7 @@ LD_PRELOAD=/usr/lib/hypriotkit/native-exec.so apt-get -q -y --no-download -o Dpk
 	die INSTALL_FAILED "dpkg cannot install $*" 'The log above has the reason.'
 }
 grep "^Setting up" "$work/log"
-/usr/lib/hypriotkit/native-tools.sh leave "$root"
+/usr/lib/hypriotkit/native-tools.sh leave "$root" "$list"
 # shellcheck disable=SC2016
 dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${Package}\t${Version}\t${Architecture}\n' >"$work/installed"
 cut -f 1-3 "$list" | grep -vxF -f "$work/installed" >&2 &&

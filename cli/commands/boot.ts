@@ -9,6 +9,7 @@ import {
   packageVolumeOption,
   parsePositiveInteger,
   targetOption,
+  variantOption,
   verbosityOption,
   volumeOption,
 } from '../options.ts';
@@ -24,6 +25,7 @@ export const bootCommand = (context: CliContext) =>
     )
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(packageVolumeOption())
     .option(

@@ -1,34 +1,37 @@
-import {Command} from '@commander-js/extra-typings';
+import {Option} from '@commander-js/extra-typings';
+import type {BuildResult} from '../../api/options.ts';
 import type {CliContext} from '../context.ts';
+import {ExitCode} from '../exit-code.ts';
 import {
   cacheFromOption,
   cacheTrustOption,
   collect,
-  componentsArgument,
-  configOption,
   given,
-  imageOption,
   jobsOption,
   jsonLinesOption,
   packageVolumeOption,
-  targetOption,
+  parsePositiveInteger,
+  projectCommand,
   verbosityOption,
-  volumeOption,
 } from '../options.ts';
 import {printBuildResult} from '../results/print-build-result.ts';
-import {reportRun} from '../report-run.ts';
+import {reportRun, type RunIo} from '../report-run.ts';
 
 /** `hypriotkit build`: makes the artifacts and copies them to the target. */
 export const buildCommand = (context: CliContext) =>
-  new Command('build')
-    .description('build components and everything that they need')
-    .addArgument(componentsArgument('what to build (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
+  projectCommand(
+    'build',
+    'build components and everything that they need',
+    'what to build (default: what configs.json lists, or everything)',
+  )
     .addOption(packageVolumeOption())
-    .addOption(imageOption())
     .addOption(jobsOption())
+    .addOption(
+      new Option(
+        '--max-parallel <count>',
+        'of a matrix: how many steps that belong to one variant alone run at once (default: as --jobs)',
+      ).argParser(parsePositiveInteger),
+    )
     .addOption(cacheFromOption())
     .option(
       '--cache-to <ref>',
@@ -57,11 +60,13 @@ Examples:
   $ hypriotkit build --target ./out            everything, copied to ./out
   $ hypriotkit build root_fs --jobs 1          one component; it stays in the volume
   $ hypriotkit build -t ./out --json | jq .    for programs
+  $ hypriotkit build -t ./out --variant reef   one variant of a matrix, to ./out/reef
   $ hypriotkit build -t ./out --cache-from registry.example/team/cache
 `,
     )
     .action(async (components, {json, verbosity, ...flags}) => {
-      const result = await reportRun(context, {json, verbosity}, async ({onEvent, signal}) => {
+      const isDone = ({variants = []}: BuildResult) => variants.every(({outcome}) => outcome === 'done');
+      const work = async ({onEvent, signal}: RunIo) => {
         const {build} = await context.loadApi();
         return build({
           ...given(flags),
@@ -71,6 +76,8 @@ Examples:
           onEvent,
           signal,
         });
-      });
-      if (!json) printBuildResult(result, context);
+      };
+      const result = await reportRun(context, {json, verbosity}, work, isDone);
+      if (!json) await printBuildResult(result, context);
+      if (!isDone(result)) context.setExitCode(ExitCode.Failed);
     });

@@ -1,24 +1,13 @@
-import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
-import {
-  componentsArgument,
-  configOption,
-  given,
-  imageOption,
-  jsonOption,
-  targetOption,
-  volumeOption,
-} from '../options.ts';
+import {given, jsonOption, projectCommand} from '../options.ts';
 
 /** `hypriotkit explain`: why a build would run a step or not, with every input. */
 export const explainCommand = (context: CliContext) =>
-  new Command('explain')
-    .description('show everything that decides whether a step runs, and what changed since it ran last')
-    .addArgument(componentsArgument('what to explain (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
-    .addOption(imageOption())
+  projectCommand(
+    'explain',
+    'show everything that decides whether a step runs, and what changed since it ran last',
+    'what to explain (default: what configs.json lists, or everything)',
+  )
     .addOption(jsonOption())
     .addHelpText(
       'after',

@@ -1,43 +1,38 @@
-import {Command} from '@commander-js/extra-typings';
+import {Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
-import {
-  cacheFromOption,
-  cacheTrustOption,
-  componentsArgument,
-  configOption,
-  given,
-  imageOption,
-  jsonOption,
-  targetOption,
-  volumeOption,
-} from '../options.ts';
+import {cacheFromOption, cacheTrustOption, given, jsonOption, projectCommand} from '../options.ts';
 
 /** `hypriotkit plan`: what a build would do, and why. */
 export const planCommand = (context: CliContext) =>
-  new Command('plan')
-    .description('show what a build would run and why, without running it')
-    .addArgument(componentsArgument('what to plan for (default: what configs.json lists, or everything)'))
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
-    .addOption(imageOption())
+  projectCommand(
+    'plan',
+    'show what a build would run and why, without running it',
+    'what to plan for (default: what configs.json lists, or everything)',
+  )
     .addOption(cacheFromOption())
     .addOption(cacheTrustOption())
     .addOption(jsonOption())
+    .addOption(new Option('--dot', 'print the graph for Graphviz').conflicts('json'))
     .addHelpText(
       'after',
       `
 Examples:
   $ hypriotkit plan --target ./out
+  $ hypriotkit plan --dot | dot -Tsvg >plan.svg
   $ hypriotkit plan rpi_sd_image --json | jq '.steps[] | select(.action == "run").step'
 `,
     )
-    .action(async (components, {json, ...flags}) => {
+    .action(async (components, {json, dot, ...flags}) => {
       const signal = context.interrupt.listen();
       const {plan} = await context.loadApi();
       const result = await plan({...given(flags), ...(components.length > 0 && {components}), signal});
       if (json) {
         context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+        return;
+      }
+      if (dot) {
+        const {renderDot} = await import('../results/render-dot.ts');
+        context.stdout.write(`${renderDot(result).join('\n')}\n`);
         return;
       }
       const {renderPlan} = await import('../results/render-plan.ts');

@@ -7,6 +7,7 @@ import {
   jsonLinesOption,
   packageVolumeOption,
   targetOption,
+  variantOption,
   verbosityOption,
   volumeOption,
 } from '../options.ts';
@@ -19,6 +20,7 @@ export const upgradeCommand = (context: CliContext) =>
     .addOption(imageOption())
     .addOption(targetOption())
     .addOption(configOption())
+    .addOption(variantOption())
     .addOption(volumeOption())
     .addOption(packageVolumeOption())
     .addOption(verbosityOption())

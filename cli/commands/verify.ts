@@ -1,33 +1,20 @@
-import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {ExitCode} from '../exit-code.ts';
-import {
-  componentsArgument,
-  configOption,
-  given,
-  imageOption,
-  jobsOption,
-  jsonLinesOption,
-  targetOption,
-  verbosityOption,
-  volumeOption,
-} from '../options.ts';
+import {given, jobsOption, jsonLinesOption, projectCommand, verbosityOption} from '../options.ts';
 import {reportRun} from '../report-run.ts';
 
 /** `hypriotkit verify`: builds a second time and compares. */
 export const verifyCommand = (context: CliContext) =>
-  new Command('verify')
-    .description('build again in a private volume and compare every artifact with an earlier build')
-    .addArgument(componentsArgument('what to verify (default: what configs.json lists, or everything)'))
+  projectCommand(
+    'verify',
+    'build again in a private volume and compare every artifact with an earlier build',
+    'what to verify (default: what configs.json lists, or everything)',
+  )
     .option(
       '--against <build.json>',
       'what to compare with (default: build.json in the target, else the newest artifacts in the volume)',
     )
     .option('--keep', 'keep the private volume')
-    .addOption(targetOption())
-    .addOption(configOption())
-    .addOption(volumeOption())
-    .addOption(imageOption())
     .addOption(jobsOption())
     .addOption(verbosityOption())
     .addOption(jsonLinesOption())

@@ -25,7 +25,7 @@ export function renderCache({folder, policy, entries, unfinished, now, width}: C
       formatBytes(sizeBytes),
       formatAge(now.getTime() - Date.parse(lastUsedOn)),
       kind === 'git' ? '' : `${uses}`,
-      cleanLine(source),
+      printable(source),
     ]),
   ];
   const room =
@@ -67,7 +67,7 @@ export function storedBytes(entries: readonly CacheEntry[]): number {
 export function renderEntry(entry: CacheEntry): string[] {
   const {kind, source, sizeBytes, addedOn, lastUsedOn, lastCheckedOn, uses, validator, blobs} = entry;
   return columns([
-    ['source', cleanLine(source)],
+    ['source', printable(source)],
     ['kind', kind],
     ['size', `${formatBytes(sizeBytes)} (${sizeBytes} bytes)`],
     ['added', formatTime(addedOn)],
@@ -91,7 +91,7 @@ export function renderEvictions(
     `${isDryRun ? 'to be removed' : 'removed'} from ${folder}: ${formatCount(evictions.length, 'entry', 'entries')}, ${formatBytes(bytes)}`,
     // The rule on a line of its own: addresses are long.
     ...evictions.flatMap(({entry, reason}) => [
-      `  ${formatBytes(entry.sizeBytes).padStart(8)}  ${cleanLine(entry.source)}`,
+      `  ${formatBytes(entry.sizeBytes).padStart(8)}  ${printable(entry.source)}`,
       `            ${cleanLine(reason)}`,
     ]),
   ];
@@ -110,6 +110,11 @@ function shorten(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   const tail = Math.floor(width / 2);
   return truncate(text, width - tail) + text.slice(text.length - tail);
+}
+
+/** Without a password, and with nothing that a terminal would obey. */
+function printable(source: string): string {
+  return cleanLine(source.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1'));
 }
 
 function longer(a: string, b: string): string {

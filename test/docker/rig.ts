@@ -5,6 +5,7 @@ import {removeStaleRuns, sweepVolume} from '../../api/engine/stale-runs.ts';
 import type {PipelineEvent} from '../../api/events/event.ts';
 import type {StepFailure} from '../../api/events/step-failure.ts';
 import {Executor} from '../../api/pipeline/executor.ts';
+import {nodesOf} from '../../api/pipeline/step-node.ts';
 import {planSteps} from '../../api/pipeline/plan-steps.ts';
 import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
@@ -191,7 +192,7 @@ async function runSteps(
       await sweepVolume(session, store, packages, new ImageCache(session.packageHost));
     }
     const reasons = new Map(plan.map((planned) => [planned.step, planned.reasons]));
-    const executor = new Executor(steps, options.jobs ?? 2, {
+    const executor = new Executor(nodesOf(steps), options.jobs ?? 2, {
       context,
       mustVerify: () => true,
       reasons: (step) => reasons.get(step) ?? [],

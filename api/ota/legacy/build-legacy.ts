@@ -2,7 +2,7 @@ import {createHash} from 'node:crypto';
 import {readFile} from 'node:fs/promises';
 import {withFile} from '../image/write/blob-tasks.ts';
 import {compressLarge} from '../image/zstd/compress-large.ts';
-import {compress, compressChunk, levels} from '../image/zstd/compress.ts';
+import {compress, compressChunk} from '../image/zstd/compress.ts';
 import {readContent, type FileContent} from '../rootfs/file-content.ts';
 import {openRootfs} from '../rootfs/open-rootfs.ts';
 import {fileTypes, type Rootfs, type RootfsEntry} from '../rootfs/rootfs.ts';
@@ -188,7 +188,7 @@ class TreeWriter {
       withFile(content, (file) => readContent(content, file, offset, length));
     const pieces: Buffer[] = [];
     if (sizeBytes <= mostInMemory) {
-      pieces.push(compress(read(0, sizeBytes), levels.file));
+      pieces.push(compress(read(0, sizeBytes)));
     } else {
       const chunk = (offset: number, length: number) => Promise.resolve(compressChunk(read(offset, length)));
       for await (const piece of compressLarge({sizeBytes, read, compressChunk: chunk}, 1)) pieces.push(piece);

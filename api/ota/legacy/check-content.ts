@@ -29,7 +29,12 @@ export async function* contentOf(line: RegularLine, stored: StoredFile): AsyncGe
       ? decompressWhole(readStored(stored), sizeBytes, what)
       : undefined;
   if (whole !== undefined) yield whole;
-  else yield* decompressStream(streamStored(stored), sizeBytes, what);
+  else yield* decompressStream(copies(stored), sizeBytes, what);
+}
+
+/** Pieces that stay valid: a stream keeps some of them before they are used. */
+async function* copies(stored: StoredFile): AsyncGenerator<Uint8Array, void> {
+  for await (const piece of streamStored(stored)) yield Buffer.from(piece);
 }
 
 /**

@@ -5,7 +5,7 @@ import {dirname} from 'node:path';
 import {FileSource} from '../../disk/byte-source.ts';
 import {openExt4} from '../../disk/ext4.ts';
 import {PipelineError} from '../../errors.ts';
-import {runProgram} from '../../flash/run-program.ts';
+import {runProgram} from '../../run-program.ts';
 import {explainFailure, unmountAll, type MediumTarget} from './medium-target.ts';
 
 /** A file of a medium as it must be found again. */

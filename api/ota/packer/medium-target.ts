@@ -4,7 +4,7 @@ import {refuseExisting} from '../../archive/publish-file.ts';
 import {DamagedError} from '../../disk/file-system.ts';
 import {PipelineError} from '../../errors.ts';
 import {findDisk, listDevices} from '../../flash/list-devices.ts';
-import {runProgram} from '../../flash/run-program.ts';
+import {runProgram} from '../../run-program.ts';
 
 /** What a medium is made on: a disk, a partition, or a file that stands for one. */
 export interface MediumTarget {

@@ -4,7 +4,7 @@
 # one link, so that `leave` has nothing to restore.
 #
 # usage: native-tools.sh enter ROOT VERSIONS   VERSIONS: file with "package version" lines, what ROOT has or will get
-#        native-tools.sh leave ROOT
+#        native-tools.sh leave ROOT [LIST]    LIST: the packages that were installed, as /inputs/*/list.tsv
 #
 # After `enter`, run what works in ROOT with LD_PRELOAD=/usr/lib/hypriotkit/native-exec.so. BUILD_ARCH
 # is ROOT's architecture. NATIVE_OVERLAY=off makes `enter` do nothing.
@@ -107,15 +107,18 @@ leave() {
 	if [ -L "$root$libraries" ]; then rm "$root$libraries"; fi
 	rm -rf "$room"
 	# Nothing was replaced and nothing went through the link; this proves it.
-	leak=
-	cat "$root"/var/lib/dpkg/info/*.md5sums | awk 'NR == FNR { twin[$1]; next } $2 in twin' /tmp/native-tools.files - |
-		(cd "$root" && md5sum --check --quiet --ignore-missing) || leak='a program'
-	! grep -q "^$libraries/" "$root"/var/lib/dpkg/info/*.list || leak='a library'
-	[ -z "$leak" ] || die NATIVE_TOOLS_LEAK "$leak of the build container got into the root file system" 'Build again with NATIVE_OVERLAY=off.'
+	# shellcheck disable=SC2046
+	set -- $(awk 'NR == FNR { if ($1 == "same") twin[$2]; next } $1 in twin { print "/packages/" $4 ".deb" }' \
+		/tmp/native-tools.list "${list:-/dev/null}")
+	/usr/lib/hypriotkit/check-root "$root" "$@" >/tmp/native-tools.leaks
+	leak=$(head -n 1 /tmp/native-tools.leaks)
+	! grep -q "^$libraries/" "$root"/var/lib/dpkg/info/*.list || leak="$libraries has files of a package"
+	[ -z "$leak" ] || { cat /tmp/native-tools.leaks >&2; die NATIVE_TOOLS_LEAK "the native tools have left something in the root file system: $leak" 'Build again with NATIVE_OVERLAY=off.'; }
+	echo "native tools: checked, with the hard links of $# packages"
 }
 
 case $command in
 enter) versions=$3; enter ;;
-leave) leave ;;
-*) echo "usage: $0 enter ROOT VERSIONS | leave ROOT" >&2; exit 2 ;;
+leave) list=${3:-}; leave ;;
+*) echo "usage: $0 enter ROOT VERSIONS | leave ROOT [LIST]" >&2; exit 2 ;;
 esac

@@ -15,6 +15,7 @@ const commands = [
   'cache',
   'upgrade',
   'ota',
+  'content',
   'doctor',
 ];
 

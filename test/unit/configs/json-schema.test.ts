@@ -27,7 +27,7 @@ describe('configsJsonSchema', () => {
 
   it('is draft 7, knows all components, and needs none of them', () => {
     expect(schema['$schema']).toBe('http://json-schema.org/draft-07/schema#');
-    expect(Object.keys(schema.properties ?? {})).toEqual(['$schema', ...componentNames]);
+    expect(Object.keys(schema.properties ?? {})).toEqual(['$schema', 'matrix', ...componentNames]);
     expect(schema['required']).toBeUndefined();
     expect(schema['additionalProperties']).toBe(false);
   });

@@ -142,10 +142,10 @@ describe('publish and find', () => {
   it('says that the volume is full', async () => {
     const tools = await makeTempFolder();
     await writeFile(
-      join(tools, 'sync'),
-      '#!/bin/sh\necho "sync: error syncing: No space left on device" >&2; exit 1\n',
+      join(tools, 'cat'),
+      '#!/bin/sh\necho "cat: write error: No space left on device" >&2; exit 1\n',
     );
-    await chmod(join(tools, 'sync'), 0o755);
+    await chmod(join(tools, 'cat'), 0o755);
     const rig = await makeRig(tools);
     const error: unknown = await rig.publish(print('a'), {a: 'x'}).catch((thrown: unknown) => thrown);
     expect(isStorageFull(error)).toBe(true);
@@ -158,7 +158,7 @@ describe('publish and find', () => {
 
 describe('a kill while an entry is published', () => {
   /** Every program that the script may run: a kill may hit each of them. */
-  const programs = ['cat', 'chown', 'mkdir', 'mv', 'rm', 'sync', 'touch'];
+  const programs = ['cat', 'chown', 'mkdir', 'mv', 'rm', 'touch'];
   const content = {'a b': 'one', c: 'two'};
   const entry = {step: 's', fingerprint: print('a'), inputs: {}, durationMs: 1};
 
@@ -244,8 +244,8 @@ describe('an entry that took long to be written', () => {
   it('is not taken for left over by a sweep in the moment before it can be found', async () => {
     const tools = await makeTempFolder();
     // A disk that takes an hour.
-    await writeFile(join(tools, 'sync'), '#!/bin/sh\ntouch -d "1 hour ago" "${2%/*}/.publish"\n');
-    await chmod(join(tools, 'sync'), 0o755);
+    await writeFile(join(tools, 'chown'), '#!/bin/sh\nfor last; do :; done\ntouch -d "1 hour ago" "$last"\n');
+    await chmod(join(tools, 'chown'), 0o755);
     const rig = await makeRig(tools);
     await rig.publish(print('a'), {a: 'x'});
     await rm(rig.path('index', `${print('a')}.json`));

@@ -7,7 +7,6 @@ import {digestFromHex, hexOf, type Sha256Hex} from '../model/digest.ts';
 import {entryKind, PayloadAnnotations, type ImageIndex, type ReleaseKey} from '../model/image-index.ts';
 import {artifactTypes, mediaTypes} from '../model/media-types.ts';
 import {SysConfig} from '../model/sys-config.ts';
-import {levels} from '../zstd/compress.ts';
 import {parseAnnotations, type AnnotationMap} from './annotation-file.ts';
 import {BlobStore} from './blob-store.ts';
 import type {KnownContent, StoredBlob} from './blob-tasks.ts';
@@ -94,7 +93,7 @@ export async function addPayload(
   } else {
     await storeContents(contents, store, options);
   }
-  const table = await store.storeCompressed(await writeTable(content, options.tmpDir), levels.metadata);
+  const table = await store.storeCompressed(await writeTable(content, options.tmpDir));
   const fileTable = describe(table, mediaTypes.fileTableZstd);
   const manifests = options.ecus.map(({ecuId}, position) => {
     const sysConfig = sysConfigs[position];

@@ -6,7 +6,6 @@ import {LocalRunner} from '../../local-runner.ts';
 import {readContent, wholeFile, type FileContent} from '../../rootfs/file-content.ts';
 import {WorkerPool, type TaskRunner} from '../../worker-pool.ts';
 import type {Sha256Hex} from '../model/digest.ts';
-import type {Level} from '../zstd/compress.ts';
 import {compressLarge} from '../zstd/compress-large.ts';
 import {
   asBuffer,
@@ -66,8 +65,8 @@ export class BlobStore implements AsyncDisposable {
     return this.#remember(storeBytes(this.blobs, bytes));
   }
 
-  async storeCompressed(bytes: Uint8Array, level: Level): Promise<StoredBlob> {
-    return this.#remember(await this.#run({kind: 'compress-bytes', blobs: this.blobs, bytes, level}));
+  async storeCompressed(bytes: Uint8Array): Promise<StoredBlob> {
+    return this.#remember(await this.#run({kind: 'compress-bytes', blobs: this.blobs, bytes}));
   }
 
   defer({content, hex}: KnownContent): void {

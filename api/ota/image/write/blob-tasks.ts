@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {OtaError} from '../../ota-error.ts';
 import {readContent, type FileContent} from '../../rootfs/file-content.ts';
 import {sha256Hex, type Sha256Hex} from '../model/digest.ts';
-import {compress, compressChunk, levels, maxChunkBytes, type Level} from '../zstd/compress.ts';
+import {compress, compressChunk, maxChunkBytes} from '../zstd/compress.ts';
 import {limits} from './limits.ts';
 
 /** A blob, and whether it is new in the image. */
@@ -30,7 +30,6 @@ export type BlobTask =
       readonly kind: 'compress-bytes';
       readonly blobs: string;
       readonly bytes: Uint8Array;
-      readonly level: Level;
     }
   | {readonly kind: 'chunk'; readonly content: FileContent; readonly offset: number; readonly length: number}
   | {readonly kind: 'bundle'; readonly blobs: string; readonly members: readonly KnownContent[]}
@@ -74,14 +73,14 @@ export function doBlobTask(task: BlobTask): BlobResults[BlobTask['kind']] {
     case 'compress':
       return storeSmaller(task.blobs, readKnown(task.known, room()));
     case 'compress-bytes':
-      return storeBytes(task.blobs, compress(asBuffer(task.bytes), task.level));
+      return storeBytes(task.blobs, compress(asBuffer(task.bytes)));
     case 'chunk':
       return withFile(task.content, (file) =>
         compressChunk(readContent(task.content, file, task.offset, task.length, room())),
       );
     case 'bundle': {
       const bundle = readBundle(task.members);
-      const compressed = storeBytes(task.blobs, compress(bundle, levels.metadata));
+      const compressed = storeBytes(task.blobs, compress(bundle));
       return {hex: sha256Hex(bundle), size: bundle.length, compressed};
     }
     case 'slice':
@@ -92,7 +91,7 @@ export function doBlobTask(task: BlobTask): BlobResults[BlobTask['kind']] {
 /** Stores the compressed form, if it is so much smaller. */
 function storeSmaller(blobs: string, bytes: Buffer): StoredBlob | undefined {
   if (isPacked(bytes)) return undefined;
-  const small = compress(bytes, levels.file);
+  const small = compress(bytes);
   return bytes.length / small.length >= limits.minRatio ? storeBytes(blobs, small) : undefined;
 }
 
@@ -185,7 +184,8 @@ export function keep(blobs: string, temporary: string, hex: Sha256Hex, size: num
 }
 
 function readBundle(members: readonly KnownContent[]): Buffer {
-  const bundle = Buffer.allocUnsafe(members.reduce((sum, {content}) => sum + content.sizeBytes, 0));
+  const size = members.reduce((sum, {content}) => sum + content.sizeBytes, 0);
+  const bundle = size <= maxChunkBytes ? room().subarray(0, size) : Buffer.allocUnsafe(size);
   let at = 0;
   for (const member of members) at += readKnown(member, bundle.subarray(at)).length;
   return bundle;

@@ -18,15 +18,13 @@ export async function makeBundles(
   candidates: readonly ResourceRow[],
   store: BlobStore,
 ): Promise<readonly Bundle[]> {
-  const bundles: Bundle[] = [];
-  let total = 0;
-  for (const members of groupForBundles(candidates)) {
-    const made = await store.bundle(members.map(({digest, size}) => store.contentOf(digest, size)));
-    bundles.push({members, made});
-    total += made.compressed.size;
-    if (total > limits.maxBundlesBytes) break;
-  }
-  return bundles;
+  const groups = groupForBundles(candidates).slice(0, limits.maxBundles);
+  return Promise.all(
+    groups.map(async (members) => {
+      const made = await store.bundle(members.map(({digest, size}) => store.contentOf(digest, size)));
+      return {members, made};
+    }),
+  );
 }
 
 function groupForBundles(candidates: readonly ResourceRow[]): readonly (readonly ResourceRow[])[] {

@@ -6,7 +6,6 @@ import {encodeFilter} from '../model/filter.ts';
 import {entryKind, type ImageIndex} from '../model/image-index.ts';
 import {mediaTypes} from '../model/media-types.ts';
 import {resourceTableDdl} from '../model/resource-table.ts';
-import {levels} from '../zstd/compress.ts';
 import type {BlobStore} from './blob-store.ts';
 import type {ImageFolder} from './image-folder.ts';
 import {ResourceRows} from './resource-rows.ts';
@@ -43,9 +42,7 @@ export async function storeResourceTable(
     },
     tmpDir,
   );
-  const {hex, size} = isCompressed
-    ? await store.storeCompressed(raw, levels.metadata)
-    : store.storeBytes(raw);
+  const {hex, size} = isCompressed ? await store.storeCompressed(raw) : store.storeBytes(raw);
   return {
     size,
     digest: digestFromHex(hex),

@@ -2,11 +2,10 @@ import zstd from '@toondepauw/node-zstd';
 import {frameHeader, splitFrame} from './frame-parts.ts';
 
 /**
- * What files are compressed with; what bundles and tables are. The reference takes 9 and 16. That needs a tenth more time
- * for files, and five times as much for the rest; larger bundles (`limits`) save more than it does.
+ * The reference takes 9 for files, and 16 for bundles and tables. 8 needs a tenth less time for files and an eighth of it
+ * for the rest; larger files in bundles (`limits`) save more than it costs.
  */
-export const levels = {file: 8, metadata: 12} as const;
-export type Level = (typeof levels)[keyof typeof levels];
+const level = 8;
 
 /** Content up to this size is compressed in one piece, larger content in chunks of this size, or a little more. */
 export const chunkBytes = 4 * 1024 * 1024;
@@ -22,22 +21,19 @@ const smallBytes = 256 * 1024;
  */
 const sizeHint = Buffer.alloc(17_000, Buffer.of(0xc1, 0xf7));
 
-const encoders = {
-  [levels.file]: new zstd.Encoder(levels.file),
-  [levels.metadata]: new zstd.Encoder(levels.metadata),
-};
+const encoder = new zstd.Encoder(level);
 const decoder = new zstd.Decoder();
 let smallEncoder: InstanceType<typeof zstd.Encoder> | undefined;
 
 /** Compresses content, which must not be empty, to one frame with its size: the same bytes on every machine. */
-export function compress(content: Buffer, level: Level): Buffer {
-  const small = level === levels.file && content.length <= smallBytes ? compressSmall(content) : undefined;
-  const {windowByte, blocks} = splitFrame(small ?? encoders[level].encodeSync(content));
+export function compress(content: Buffer): Buffer {
+  const small = content.length <= smallBytes ? compressSmall(content) : undefined;
+  const {windowByte, blocks} = splitFrame(small ?? encoder.encodeSync(content));
   return Buffer.concat([frameHeader(content.length, windowByte), blocks]);
 }
 
 function compressSmall(content: Buffer): Buffer | undefined {
-  smallEncoder ??= new zstd.Encoder(levels.file, sizeHint);
+  smallEncoder ??= new zstd.Encoder(level, sizeHint);
   const frame = smallEncoder.encodeSync(content);
   try {
     // Without the dictionary: a frame that refers to it does not decompress.
@@ -49,5 +45,5 @@ function compressSmall(content: Buffer): Buffer | undefined {
 
 /** Compresses a chunk of larger content: blocks without a header, the last one marked as such. */
 export function compressChunk(content: Buffer): {windowByte: number; blocks: Buffer} {
-  return splitFrame(encoders[levels.file].encodeSync(content));
+  return splitFrame(encoder.encodeSync(content));
 }

@@ -208,7 +208,7 @@ describe('hostile text', () => {
   it.each([
     ['', '1:1 the file is empty'],
     ['- a', '1:1 the file must be a map of fields, starting with apiVersion: v1'],
-    ['a: b\n---\nc: d', '2:1 the file must hold one description; here a second document starts'],
+    ['a: b\n---\nc: d', '2:1 the file must hold one document; here a second one starts'],
     ['? [a]\n: b', '1:3 a key must be a name'],
     ['a: *nowhere', '1:4 there is no anchor &nowhere'],
   ])('%j', (text, expected) => {

@@ -2,10 +2,12 @@ import {spawn} from 'node:child_process';
 import {chmod, mkdir, readdir, readFile, rm, stat, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {describe, expect, it} from 'vitest';
+import {describe, expect, it, vi} from 'vitest';
 import type {CacheKey, EntryLease} from '../../../../api/cache/cache-entry.ts';
 import {openCache, openCacheFolder, type DownloadCache} from '../../../../api/cache/download-cache.ts';
 import {parsePolicy} from '../../../../api/cache/policy-file.ts';
+import {download} from '../../../../api/download/download.ts';
+import {answer, serve} from '../download/file-server.ts';
 import {noise, sha256} from '../download/rig.ts';
 import {makeTempFolder} from '../temp-folder.ts';
 
@@ -296,17 +298,13 @@ describe('git repositories in the folder', () => {
 describe('two processes at once', () => {
   it('download a source once, and each has it', async () => {
     const folder = await makeTempFolder();
-    const script = fileURLToPath(new URL('download-process.ts', import.meta.url));
-    const {answer, serve} = await import('../download/file-server.ts');
     const content = noise(200_000);
     const server = await serve((request, response) => {
       setTimeout(() => answer(request, response, {content, etag: '"1"'}), 50);
     });
     const run = () =>
       new Promise<string>((resolve, reject) => {
-        const child = spawn(process.execPath, ['--import', 'tsx', script, folder, `${server.origin}/a.bin`], {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        });
+        const child = startDownload(folder, `${server.origin}/a.bin`);
         let text = '';
         child.stdout.on('data', (piece: Buffer) => (text += piece.toString()));
         child.once('error', reject);
@@ -322,7 +320,39 @@ describe('two processes at once', () => {
     const cache = await openCache({folder: join(folder, 'cache')});
     expect((await cache?.list())?.[0]?.uses).toBe(3);
   });
+
+  it('go on with what one that was killed has left', async () => {
+    const folder = await makeTempFolder();
+    const content = noise(200_000);
+    let isFirst = true;
+    const server = await serve((request, response) => {
+      if (isFirst)
+        response
+          .writeHead(200, {etag: '"1"', 'content-length': content.length})
+          .write(content.subarray(0, 50_000));
+      else answer(request, response, {content, etag: '"1"'});
+    });
+    const child = startDownload(folder, `${server.origin}/a.bin`);
+    const cache = await openCacheFolder({folder: join(folder, 'cache')});
+    await vi.waitUntil(async () => (await cache.remains()).sizeBytes > 50_000, {timeout: 30_000});
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('close', resolve));
+    isFirst = false;
+    // Its lock counts as left behind after ten seconds, which a test need not wait for.
+    const locks = join(folder, 'cache', 'locks');
+    for (const name of await readdir(locks)) await utimes(join(locks, name), 1, 1);
+    const [file] = await download([{id: 'it', url: `${server.origin}/a.bin`}], {cache, scratch: folder});
+    expect(file?.receivedBytes).toBe(150_000);
+    expect(sha256(await readFile(file?.path ?? ''))).toBe(sha256(content));
+  }, 60_000);
 });
+
+function startDownload(folder: string, url: string) {
+  const script = fileURLToPath(new URL('download-process.ts', import.meta.url));
+  return spawn(process.execPath, ['--import', 'tsx', script, folder, url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
 
 /** What the cache calls this machine in the names of leases. */
 async function hostOfLeases(cache: DownloadCache, leases: string): Promise<string> {

@@ -116,6 +116,24 @@ describe('a download', () => {
     expect(files.map(({from}) => from)).toEqual(['cache', 'network', 'cache']);
   });
 
+  it('that fails leaves no destination of the others, nor loses what they have fetched', async () => {
+    for (const policy of ['', 'files: {filters: [{pattern: ^, ignore: true}]}']) {
+      const rig = await makeRig({policy});
+      const server = await serve((request, response) => {
+        if (request.url === '/bad.bin') response.writeHead(404).end();
+        else answer(request, response, {content, etag});
+      });
+      const requests = [
+        {id: 'good', url: `${server.origin}/good.bin`},
+        {id: 'placed', url: `${server.origin}/placed.bin`, destination: join(rig.folder, 'placed')},
+      ];
+      const bad = {id: 'bad', url: `${server.origin}/bad.bin`};
+      await expect(rig.all([...requests, bad])).rejects.toMatchObject({code: 'DOWNLOAD_FAILED'});
+      const [good] = await rig.all(requests);
+      expect(good?.receivedBytes).toBeLessThanOrEqual(1);
+    }
+  });
+
   it('is cloned to its destination, where it may be written to', async () => {
     const rig = await makeRig();
     const server = await serve((request, response) => answer(request, response, {content, etag}));

@@ -5,6 +5,8 @@ import {beforeEach, describe, expect, it, onTestFinished, vi} from 'vitest';
 import {sha256File} from '../../../../api/archive/sha256-file.ts';
 import type {PipelineEvent} from '../../../../api/events/event.ts';
 import {deliver, hasContent, prepareTarget} from '../../../../api/pipeline/deliver.ts';
+import {ArtifactStore} from '../../../../volumes/artifact-store.ts';
+import {LocalVolumeHost} from '../../volumes/local-volume-host.ts';
 import {print, sha256, StoreRig} from '../../volumes/store-rig.ts';
 import {makeTempFolder} from '../temp-folder.ts';
 
@@ -275,6 +277,22 @@ describe('deliver, for a file that comes packed, too', () => {
     expect((await run()).map((file) => file.name)).toEqual(['a.img', 'a.img.zst']);
     expect((await readFile(join(target, 'a.img'))).equals(image)).toBe(true);
     expect((await stat(join(target, 'a.img'))).blocks * 512).toBeLessThan(image.length / 2);
+  });
+
+  it('copies it, and the rest, straight from a volume on this machine', async () => {
+    const rig = new StoreRig(await makeTempFolder());
+    const image = Buffer.concat([hole, data, hole, tail]);
+    const entry = await rig.publish(print('a'), {'a.img': image, 'a.img.zst': await packed(data)});
+    const host = new LocalVolumeHost(rig.folder);
+    host.near = rig.folder;
+    // What would send them.
+    const stream = host.stream.bind(host);
+    host.stream = (command, ...rest) =>
+      command[0] === 'perl' ? Promise.reject(new Error('not through the engine')) : stream(command, ...rest);
+    const target = await makeTempFolder();
+    const {signal} = new AbortController();
+    await deliver(new ArtifactStore(host), entry, entry.files, target, () => undefined, signal);
+    expect((await readFile(join(target, 'a.img'))).equals(image)).toBe(true);
   });
 
   it.each<[string, () => Promise<Buffer>]>([

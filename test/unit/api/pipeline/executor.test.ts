@@ -2,6 +2,7 @@ import {readFile, rm, writeFile} from 'node:fs/promises';
 import {describe, expect, it} from 'vitest';
 import type {Step} from '../../../../api/components/step.ts';
 import {Executor} from '../../../../api/pipeline/executor.ts';
+import {nodesOf} from '../../../../api/pipeline/step-node.ts';
 import type {Answer} from '../docker/fake-engine.ts';
 import {RunRig} from './run-rig.ts';
 import {makeStep} from './step-rig.ts';
@@ -33,7 +34,7 @@ async function buildAll(rig: RunRig, without: readonly Step[] = []): Promise<voi
 }
 
 function execute(rig: RunRig, mustVerify: (step: string) => boolean = () => false) {
-  return new Executor(steps, 2, {
+  return new Executor(nodesOf(steps), 2, {
     context: rig.context,
     mustVerify,
     reasons: (step) => [`${step} has its reason`],
@@ -136,7 +137,7 @@ describe('Executor', () => {
   it('puts a list from the lock into the store and asks the engine for nothing', async () => {
     const rig = await RunRig.create();
     const resolve = makeStep({name: 'root_fs.resolve', resolves: true});
-    const outcomes = await new Executor([resolve], 1, {
+    const outcomes = await new Executor(nodesOf([resolve]), 1, {
       context: {...rig.context, lists: new Map([[resolve.name, 'a list\n']])},
       mustVerify: () => true,
       reasons: () => [],
@@ -163,7 +164,7 @@ describe('Executor', () => {
   it('lets an error of our own through', async () => {
     const rig = await RunRig.create();
     const missing = makeStep({name: 'x', inputs: ['not part of it']});
-    const executor = new Executor([missing], 1, {
+    const executor = new Executor(nodesOf([missing]), 1, {
       context: rig.context,
       mustVerify: () => false,
       reasons: () => [],

@@ -13,6 +13,7 @@ import {
   signEntry,
 } from '../../../../api/pipeline/cache-signature.ts';
 import {Executor} from '../../../../api/pipeline/executor.ts';
+import {nodesOf} from '../../../../api/pipeline/step-node.ts';
 import {planSteps} from '../../../../api/pipeline/plan-steps.ts';
 import {TeamCache} from '../../../../api/pipeline/team-cache.ts';
 import {ArtifactRepository} from '../../../../api/registry/artifact-repository.ts';
@@ -72,7 +73,7 @@ async function openCache(options: Parameters<typeof parseCacheOptions>[0] = {}):
 
 async function execute(cache: TeamCache, mustStay: readonly string[] = [], which: readonly Step[] = steps) {
   const context = {...rig.context, cache};
-  const outcomes = await new Executor(which, 2, {
+  const outcomes = await new Executor(nodesOf(which), 2, {
     context,
     mustVerify: () => false,
     reasons: () => [],

@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process';
-import {createHash} from 'node:crypto';
+import {createHash, randomBytes} from 'node:crypto';
 import {
   chmodSync,
   linkSync,
@@ -158,6 +158,15 @@ describe('an image that we build', () => {
     execFileSync('diff', ['-r', '--no-dereference', at('rootfs'), at('deployed')]);
     expect(statSync(at(`deployed/opt/it's, "q" ü`)).mode & 0o7777).toBe(0o4755);
     expect(statSync(at('deployed/etc/empty')).ino).toBe(statSync(at('deployed/opt/linked')).ino);
+  });
+
+  it('with a large file is verified piece by piece', async () => {
+    makeRootfs();
+    // Two digits for each byte: half of it remains, many pieces of a stream.
+    writeFileSync(at('rootfs/opt/large'), randomBytes(6 * 1024 * 1024).toString('hex'));
+    await build(at('image'));
+    await using image = await LegacyImage.open(at('image'));
+    expect(await verifyLegacyImage(image)).toMatchObject({regularFiles: 6});
   });
 
   it('is not built with a key that is not that of the certificate, nor over anything', async () => {

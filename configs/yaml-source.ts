@@ -1,6 +1,7 @@
 import {
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
@@ -9,10 +10,10 @@ import {
   type Node,
   type Pair,
 } from 'yaml';
-import type {Span} from '../../configs/json-document.ts';
-import type {Problem, SourceText} from '../../configs/source-text.ts';
+import type {Span} from './json-document.ts';
+import type {Problem, SourceText} from './source-text.ts';
 
-/** A description is four levels deep, and aliases must not turn a small file into an endless one. */
+/** What people write here is four levels deep, and aliases must not turn a small file into an endless one. */
 const maxDepth = 24;
 const maxNodes = 20_000;
 
@@ -26,6 +27,8 @@ export interface YamlSource {
   spanOf(path: readonly PropertyKey[]): Span;
   /** The value at a path, else as `spanOf`. */
   spanOfValue(path: readonly PropertyKey[]): Span;
+  /** The value at a path with everything that is in it, also keys without a value; undefined where there is none. */
+  wholeValue(path: readonly PropertyKey[]): unknown;
   /** A key that stands in the map at a path. */
   spanOfKey(path: readonly PropertyKey[], key: string): Span;
 }
@@ -55,6 +58,10 @@ export function readYaml(source: SourceText): YamlSource {
     value,
     spanOf: (path) => find(document, path).key,
     spanOfValue: (path) => find(document, path).value,
+    wholeValue: (path) => {
+      const node = document.getIn(path, true);
+      return isNode(node) ? (node.toJS(document, {maxAliasCount: 100}) as unknown) : undefined;
+    },
     spanOfKey: (path, name) => {
       const place = find(document, path);
       const pair = place.node === undefined ? undefined : pairOf(place.node, name);
@@ -166,7 +173,7 @@ function wording(code: string, message: string): string {
     case 'TAB_AS_INDENT':
       return 'YAML is indented with spaces, not with tabs';
     case 'MULTIPLE_DOCS':
-      return 'the file must hold one description; here a second document starts';
+      return 'the file must hold one document; here a second one starts';
     default:
       // kukaLinuxVersion: >=0.1.0
       if (/^Block scalar header/.test(message)) return 'what starts with ">" or "|" must stand in quotes';
