@@ -142,7 +142,10 @@ describe('a server that', () => {
     const second = noise(300_000, 'second');
     let calls = 0;
     const server = await serve((request, response) => {
-      if (++calls === 1) return answer(request, response, {content, etag, cutAfter: 100_000});
+      if (++calls === 1) {
+        answer(request, response, {content, etag, cutAfter: 100_000});
+        return;
+      }
       const start = Number(/\d+/.exec(request.headers.range ?? '0')?.[0]);
       response.writeHead(start > 0 ? 206 : 200, {
         etag: '"two"',
@@ -197,7 +200,10 @@ describe('a server that', () => {
     const short = noise(50_000, 'short');
     let calls = 0;
     const server = await serve((request, response) => {
-      if (++calls === 1) return answer(request, response, {content, etag, cutAfter: 100_000});
+      if (++calls === 1) {
+        answer(request, response, {content, etag, cutAfter: 100_000});
+        return;
+      }
       if (request.headers.range === undefined) answer(request, response, {content: short, etag: '"two"'});
       else response.writeHead(416, {'content-range': 'bytes */50000'}).end('no such range');
     });
