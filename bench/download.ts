@@ -3,6 +3,8 @@ import {mkdtemp, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import type * as caches from '../api/cache/download-cache.ts';
+import type * as downloads from '../api/download/download.ts';
 import {hashFile} from '../api/cache/hash-file.ts';
 import {packageRoot} from '../configs/package-root.ts';
 
@@ -107,10 +109,8 @@ async function loadCompiled(log: (line: string) => void) {
   );
   const load = (path: string): Promise<unknown> =>
     import(new URL(`../dist/api/${path}`, import.meta.url).href);
-  const {download} = (await load('download/download.js')) as typeof import('../api/download/download.ts');
-  const {openCache} = (await load(
-    'cache/download-cache.js',
-  )) as typeof import('../api/cache/download-cache.ts');
+  const {download} = (await load('download/download.js')) as typeof downloads;
+  const {openCache} = (await load('cache/download-cache.js')) as typeof caches;
   return {download, openCache};
 }
 

@@ -67,6 +67,7 @@ export async function download(
   const patience = {...defaultPatience, ...options.patience};
   checkRequests(requests);
   signal.throwIfAborted();
+  const isStopped = (): boolean => signal.aborted;
   const meter = new Meter(new Map(requests.map(({id, sizeBytes}) => [id, sizeBytes])), emit);
   await using web = new Web(patience.stallMs);
   const downloader = new Downloader({web, cache, scratch, patience, meter, emit, signal});
@@ -79,11 +80,11 @@ export async function download(
   const files = await Promise.all(
     requests.map((request, index) =>
       pool.run(async () => {
-        if (signal.aborted) return undefined;
+        if (isStopped()) return undefined;
         try {
           return await downloader.obtain(request, admitted?.[index] === true);
         } catch (error) {
-          if (signal.aborted) return undefined;
+          if (isStopped()) return undefined;
           const problem = problemOf(request, error);
           problems[index] = problem;
           causes.push(error);
@@ -95,7 +96,7 @@ export async function download(
   );
   const obtained = files.filter((file) => file !== undefined);
   const failed = problems.filter((problem) => problem !== undefined);
-  if (signal.aborted || failed.length > 0) {
+  if (isStopped() || failed.length > 0) {
     for (const one of obtained) await one.keep();
     signal.throwIfAborted();
     throw new DownloadError(failed, causes[0]);

@@ -330,7 +330,8 @@ export class Downloader {
 }
 
 function fromCache(lease: EntryLease): Held {
-  const {entry, paths, release} = lease;
+  const {entry, paths} = lease;
+  const release = () => lease.release();
   return {
     path: paths[0] ?? '',
     sizeBytes: entry.sizeBytes,
@@ -342,7 +343,10 @@ function fromCache(lease: EntryLease): Held {
 }
 
 /** In the cache it stays, and in the scratch folder; a destination must be free for the next run. */
-async function keepForLater({release, isPrivate}: Held, destination: string | undefined): Promise<void> {
+async function keepForLater(
+  {release, isPrivate}: Pick<Held, 'release' | 'isPrivate'>,
+  destination: string | undefined,
+): Promise<void> {
   if (destination !== undefined) await rm(destination, {force: true});
   else if (!isPrivate) await release();
 }

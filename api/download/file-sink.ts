@@ -30,10 +30,15 @@ export async function openSink(
     return ThreadedSink.open({path, start, algorithms});
   const file = new HashingFile(path, start, algorithms);
   return {
-    write: async (bytes) => {
-      file.write(bytes);
-    },
-    finish: async () => file.finish(),
-    abandon: async () => file.close(),
+    write: (bytes) => promised(() => file.write(bytes)),
+    finish: () => promised(() => file.finish()),
+    abandon: () => promised(() => file.close()),
   };
+}
+
+/** What it throws becomes a rejection. */
+function promised<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(work());
+  });
 }

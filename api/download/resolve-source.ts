@@ -57,7 +57,7 @@ export async function resolveChecksum(
   signal: AbortSignal,
 ): Promise<Checksum> {
   if (!checksumAlgorithms.includes(algorithm)) {
-    throw new FetchError(`there is no checksum ${String(algorithm)}`, {
+    throw new FetchError(`there is no checksum ${algorithm as string}`, {
       hint: `There are ${checksumAlgorithms.join(', ')}.`,
       isRefused: true,
     });

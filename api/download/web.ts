@@ -43,13 +43,15 @@ export interface WebOptions {
 /** Asks web servers, through the proxy that the environment names. */
 export class Web implements AsyncDisposable {
   readonly #agent: EnvHttpProxyAgent;
-  readonly #plain: PlainHttp;
+  readonly #plain = new PlainHttp();
+  readonly #stallMs: number;
 
   /** @param stallMs Without a byte for so long a connection counts as lost. */
   constructor(stallMs: number) {
-    const timeouts = {connectTimeout: stallMs, headersTimeout: stallMs, bodyTimeout: stallMs};
+    // How long a body may take is judged by who waits for it.
+    const timeouts = {headersTimeout: stallMs, bodyTimeout: 0};
     this.#agent = new EnvHttpProxyAgent({...timeouts, connect: {timeout: stallMs}});
-    this.#plain = new PlainHttp(stallMs);
+    this.#stallMs = stallMs;
   }
 
   /**
@@ -63,6 +65,7 @@ export class Web implements AsyncDisposable {
       const answer = await this.#send(new URL(address), {
         method,
         signal,
+        stallMs: this.#stallMs,
         // Ranges and lengths are those of the file, and not of something that a server makes of it on the way.
         headers: {'accept-encoding': 'identity', 'user-agent': 'hypriotkit', ...headers},
       });

@@ -54,6 +54,29 @@ describe('a server that', () => {
     expect(server.seen[1]?.range).toBe('bytes=100000-');
   });
 
+  it('cuts or stalls in the middle of a large file is asked for the rest', async () => {
+    const rig = await makeRig();
+    const large = Buffer.alloc(20_000_000, noise(1_000_003, 'large'));
+    let calls = 0;
+    const server = await serve((request, response) => {
+      calls++;
+      if (calls === 1) answer(request, response, {content: large, etag, cutAfter: 9_000_000});
+      else if (calls === 2) {
+        response.writeHead(206, {
+          etag,
+          'content-length': 11_000_000,
+          'content-range': 'bytes 9000000-19999999/20000000',
+        });
+        response.write(large.subarray(9_000_000, 12_000_000));
+      } else answer(request, response, {content: large, etag});
+    });
+    const [file] = await rig.all([{id: 'it', url: `${server.origin}/a.bin`}], {
+      patience: {...impatience, stallMs: 500},
+    });
+    expect(sha256(await readFile(file?.path ?? ''))).toBe(sha256(large));
+    expect(server.seen.map(({range}) => range)).toEqual([undefined, 'bytes=9000000-', 'bytes=12000000-']);
+  });
+
   it('answers nothing at all is given up', async () => {
     const rig = await makeRig();
     const server = await serve(() => undefined);
@@ -119,7 +142,10 @@ describe('a server that', () => {
     const second = noise(300_000, 'second');
     let calls = 0;
     const server = await serve((request, response) => {
-      if (++calls === 1) return answer(request, response, {content, etag, cutAfter: 100_000});
+      if (++calls === 1) {
+        answer(request, response, {content, etag, cutAfter: 100_000});
+        return;
+      }
       const start = Number(/\d+/.exec(request.headers.range ?? '0')?.[0]);
       response.writeHead(start > 0 ? 206 : 200, {
         etag: '"two"',
@@ -174,7 +200,10 @@ describe('a server that', () => {
     const short = noise(50_000, 'short');
     let calls = 0;
     const server = await serve((request, response) => {
-      if (++calls === 1) return answer(request, response, {content, etag, cutAfter: 100_000});
+      if (++calls === 1) {
+        answer(request, response, {content, etag, cutAfter: 100_000});
+        return;
+      }
       if (request.headers.range === undefined) answer(request, response, {content: short, etag: '"two"'});
       else response.writeHead(416, {'content-range': 'bytes */50000'}).end('no such range');
     });
