@@ -11,6 +11,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           pool: 'forks',
+          // All of them: most of these tests wait for files, programs and servers.
+          maxWorkers: '100%',
           testTimeout: minute,
           sequence: {groupOrder: 0},
         },

@@ -29,7 +29,12 @@ export function runProgram(
     LC_ALL: 'C',
     PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
   };
-  const options = {env, maxBuffer: 64 * 1024 * 1024, ...(cwd !== undefined && {cwd}), ...(signal && {signal})};
+  const options = {
+    env,
+    maxBuffer: 64 * 1024 * 1024,
+    ...(cwd !== undefined && {cwd}),
+    ...(signal && {signal}),
+  };
   return new Promise((resolve) => {
     execFile(program, args, options, (error, stdout, stderr) => {
       resolve({status: error === null ? 0 : (error.code ?? 1), stdout, stderr});

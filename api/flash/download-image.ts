@@ -17,7 +17,7 @@ interface DownloadOptions {
 /** An image that was fetched; read-only, and there until it is released. */
 export interface DownloadedImage {
   readonly path: string;
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
 /**

@@ -63,13 +63,9 @@ export async function openBootPartition(disk: PatchedSource, label: string): Pro
     const editor = await FatEditor.open(disk, startBytes);
     if (editor !== undefined) return editor;
   }
-  throw new PipelineError(
-    'IMAGE_UNUSABLE',
-    `${label} has no boot partition with a FAT file system`,
-    {
-      hint: 'Leave out the options that change it, or use an image for the Raspberry Pi.',
-    },
-  );
+  throw new PipelineError('IMAGE_UNUSABLE', `${label} has no boot partition with a FAT file system`, {
+    hint: 'Leave out the options that change it, or use an image for the Raspberry Pi.',
+  });
 }
 
 function explain(error: unknown, context: {path: string; before: number; label: string}): unknown {

@@ -113,7 +113,7 @@ export function canonicalJson(value: unknown): string {
  * Says which inputs differ, each with its old and its new value, for people. Contents are shown by the first digits of
  * their digests, secrets not at all, and of long lists what only one of the two has.
  *
- * @param unknown steps whose output is not known yet: they are not compared.
+ * @param unknown steps whose output is not known yet, or is of no interest: they are not compared.
  * @example root_fs.hostname "black-pearl" → "reef"
  */
 export function explainDifference(

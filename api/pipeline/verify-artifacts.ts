@@ -75,8 +75,7 @@ export function compareInputs(
     const before = FingerprintInputs.safeParse(reference.steps.get(name)?.inputs);
     const after = FingerprintInputs.safeParse(entries.get(name)?.inputs);
     if (!before.success || !after.success) return [];
-    const following = new Set(needed.map((input) => `${input} has changed`));
-    const reasons = explainDifference(before.data, after.data).filter((reason) => !following.has(reason));
+    const reasons = explainDifference(before.data, after.data, needed);
     return reasons.length === 0 ? [] : [{step: name, reasons}];
   });
 }

@@ -50,7 +50,8 @@ describe('a file of a volume on this machine', () => {
         await file.truncate(Math.max(written, size));
         await file.close();
         expect(await copy(host, 'file', join(folder, 'copy'))).toBe(sha256(await readFile(path)));
-        expect(await readFile(join(folder, 'copy'))).toEqual(await readFile(path));
+        // Not by the matcher: it takes seconds for such buffers.
+        expect((await readFile(join(folder, 'copy'))).equals(await readFile(path))).toBe(true);
         expect((await stat(join(folder, 'copy'))).blocks).toBeLessThanOrEqual((await stat(path)).blocks);
       }),
       {numRuns: 12},

@@ -125,7 +125,9 @@ describe('a base image', () => {
     const text = 'base: ./b.img';
     const notices: string[] = [];
     await create(folder, text, {
-      onEvent: (event) => void (event.type === 'notice' && notices.push(event.message)),
+      onEvent: (event) => {
+        if (event.type === 'notice') notices.push(event.message);
+      },
     });
     expect(notices).toEqual([expect.stringContaining('was not unmounted cleanly')]);
     expect((await readImage(join(folder, 'out.img'))).complaints).toBe('');

@@ -268,7 +268,7 @@ test('a key that is there twice, and what is not YAML', () => {
 });
 
 test('does not follow aliases without end', () => {
-  const bomb = `base: 1.0.0\na: &a [x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi']
+  const bomb = `base: 1.0.0\na: &a [x,x,x,x,x,x,x,x,x]\n${Array.from('bcdefghi')
     .map((name, index) => `${name}: &${name} [${`*${'abcdefgh'[index] ?? ''},`.repeat(9)}]`)
     .join('\n')}`;
   expect(complaintsAbout(bomb).length).toBeGreaterThan(0);
