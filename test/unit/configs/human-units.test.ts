@@ -38,10 +38,13 @@ describe('findByteSize', () => {
 
   it('never gives a negative, broken or endless number', () => {
     fc.assert(
-      fc.property(fc.string({unit: fc.constantFrom(...Array.from('0123456789.,-+ eEkKmMgGiIbBsS'))}), (text) => {
-        const bytes = findByteSize(text) ?? 0;
-        expect(Number.isSafeInteger(bytes) && bytes >= 0).toBe(true);
-      }),
+      fc.property(
+        fc.string({unit: fc.constantFrom(...Array.from('0123456789.,-+ eEkKmMgGiIbBsS'))}),
+        (text) => {
+          const bytes = findByteSize(text) ?? 0;
+          expect(Number.isSafeInteger(bytes) && bytes >= 0).toBe(true);
+        },
+      ),
     );
   });
 });
