@@ -80,35 +80,47 @@ export class Executor {
     const inputs = await this.#entries(node, (input) => this.#outcome(input));
     if ('becauseOf' in inputs) return this.#cancelled(node, inputs.becauseOf);
     const {mustVerify, needs, reasons} = this.#decisions;
-    return this.#report(node, reasons(name), async () => {
-      const found = await this.#pool.run(() =>
-        findStep(
-          step,
-          inputs.entries,
-          this.#contextOf(node),
-          mustVerify(name),
-          needs?.(name) ?? (() => true),
-        ),
-      );
-      return found ?? this.#make(node);
+    return this.#report(node, reasons(name), async (start) => {
+      const outcome = await this.#inPlace(node, async () => {
+        start();
+        const context = this.#contextOf(node);
+        const wanted = needs?.(name) ?? (() => true);
+        const found = await findStep(step, inputs.entries, context, mustVerify(name), wanted);
+        if (found !== undefined) return found;
+        return (await this.#areInputsInPlace(node)) ? this.#run(node, inputs.entries) : undefined;
+      });
+      return outcome ?? this.#make(node);
     });
+  }
+
+  /** What the client makes itself reads its volume. */
+  #readsVolume({step}: StepNode): boolean {
+    return this.#decisions.context.runner.reads === 'volume' || step.client !== undefined;
+  }
+
+  /** Whether the files of a step's finished inputs are where it is made; what must be fetched needs a place itself. */
+  async #areInputsInPlace(node: StepNode): Promise<boolean> {
+    if (!this.#readsVolume(node)) return true;
+    const outcomes = await Promise.all([...node.inputs.values()].map((from) => this.#outcome(from)));
+    return outcomes.every((outcome) => outcome.ok && outcome.from === undefined);
   }
 
   /** Makes a step, once the files of its inputs are where it is made. */
   async #make(node: StepNode): Promise<StepOutcome> {
-    // What the client makes itself reads its volume.
-    const isHere = this.#decisions.context.runner.reads === 'volume' || node.step.client !== undefined;
+    const isInVolume = this.#readsVolume(node);
     const inputs = await this.#entries(node, (input) =>
-      isHere ? this.#inVolume(input) : this.#outcome(input),
+      isInVolume ? this.#inVolume(input) : this.#outcome(input),
     );
     if ('becauseOf' in inputs) return {ok: false, failure: cancelled(node, inputs.becauseOf)};
-    return this.#inPlace(node, () =>
-      runStep(node.step, inputs.entries, this.#contextOf(node), this.#decisions.mustVerify(node.name)),
-    );
+    return this.#inPlace(node, () => this.#run(node, inputs.entries));
+  }
+
+  #run(node: StepNode, inputs: ReadonlyMap<string, StoreEntry>): Promise<StepOutcome> {
+    return runStep(node.step, inputs, this.#contextOf(node), this.#decisions.mustVerify(node.name));
   }
 
   /** Waits for a place; what one variant needs alone waits for one of those, too. */
-  #inPlace(node: StepNode, work: () => Promise<StepOutcome>): Promise<StepOutcome> {
+  #inPlace<T>(node: StepNode, work: () => Promise<T>): Promise<T> {
     const run = () => this.#pool.run(work);
     return this.#variants !== undefined && node.variants.length === 1 ? this.#variants.run(run) : run();
   }
@@ -127,7 +139,10 @@ export class Executor {
     const node = this.#node(name);
     const fetched = await this.#pool.run(() => takeOver(node.step, entry, from, this.#contextOf(node)));
     if (fetched !== undefined) return fetched;
-    return this.#report(node, [`${from} does not have its files`], () => this.#make(node));
+    return this.#report(node, [`${from} does not have its files`], (start) => {
+      start();
+      return this.#make(node);
+    });
   }
 
   /** The finished entries of a step's inputs, or which of them there is none of. */
@@ -158,16 +173,19 @@ export class Executor {
     };
   }
 
-  /** Says what happens to a step, from its start to its end. */
+  /** Says what happens to a step, from its start, which is when it has a place, to its end. */
   async #report(
     node: StepNode,
     reasons: readonly string[],
-    work: () => Promise<StepOutcome>,
+    work: (start: () => void) => Promise<StepOutcome>,
   ): Promise<StepOutcome> {
     const {emit} = this.#decisions.context;
-    const startedMs = Date.now();
-    emit({type: 'step-started', step: node.name, description: node.step.description, reasons});
-    const outcome = named(node, await work());
+    let startedMs = Date.now();
+    const start = () => {
+      startedMs = Date.now();
+      emit({type: 'step-started', step: node.name, description: node.step.description, reasons});
+    };
+    const outcome = named(node, await work(start));
     const durationMs = Date.now() - startedMs;
     if (outcome.ok) {
       emit({
