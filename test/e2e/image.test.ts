@@ -5,8 +5,11 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {pipeline} from 'node:stream/promises';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
-import {hypriotkit, run, type Finished} from './command.ts';
+import {hypriotkit as launcher, run, type Finished} from './command.ts';
+import {greeting, helloImage} from './hello-image.ts';
 import {textOf, withImage} from './image-content.ts';
+import {networkCheck} from './network-check.ts';
+import {LoopbackRegistry} from '../unit/api/registry/loopback-registry.ts';
 
 /** The volume is of these tests alone, so that they build everything and leave nothing. */
 const volume = `hypriotkit-e2e-${process.pid}`;
@@ -16,9 +19,31 @@ const image = 'hypriotos-rpi64-latest.img';
 
 let target: string;
 let built: Finished;
+/** Name of the Docker image that the card has, in a registry that is there for the first build only. */
+let preloaded: string;
+
+/** The product, with a cache of downloads that is of these tests alone, too. */
+const hypriotkit = (args: readonly string[]) =>
+  launcher(args, {env: {XDG_CACHE_HOME: join(target, '.cache')}});
+
+/** Everything with its defaults, and a Docker image that compose starts. */
+const configure = (rootFs: object = {}, blankImage: object = {}) =>
+  writeFile(
+    join(target, 'configs.json'),
+    JSON.stringify({
+      ...{base_image: {}, root_fs: rootFs, blank_image: blankImage, rpi_bootloader: {}, rpi_kernel: {}},
+      rpi_sd_image: {preload: [preloaded], compose: 'compose.yaml'},
+    }),
+  );
 
 beforeAll(async () => {
   target = await mkdtemp(join(tmpdir(), 'hypriotkit-e2e-'));
+  await using registry = await LoopbackRegistry.start();
+  registry.add('hello', '1', helloImage());
+  preloaded = `${registry.host}/hello:1`;
+  await configure();
+  const compose = `services:\n  hello:\n    image: ${preloaded}\n    network_mode: none\n`;
+  await writeFile(join(target, 'compose.yaml'), compose);
   built = await hypriotkit(['build', '--target', target, ...volumes, '--verbosity', 'debug']);
 });
 
@@ -63,7 +88,8 @@ describe('hypriotkit build', () => {
   });
 
   it("delivers every component's artifacts under Hypriot's names", async () => {
-    const names = (await readdir(target)).sort();
+    const written = ['.cache', 'compose.yaml', 'configs.json'];
+    const names = (await readdir(target)).filter((name) => !written.includes(name)).sort();
     const kernels = names.filter((name) => name.endsWith('.config'));
     expect(kernels).toHaveLength(1);
     const release = String(kernels[0]).slice(0, -'.config'.length);
@@ -178,6 +204,21 @@ describe('a second run with nothing changed', () => {
   });
 });
 
+describe('a Docker image of a registry', () => {
+  it('lies in the card by its digest, which the lock has', async () => {
+    const lock = JSON.parse(await readFile(join(target, 'hypriotkit.lock'), 'utf8')) as {
+      images: Record<string, {digest: string}>;
+    };
+    const digest = `sha256:${createHash('sha256').update(helloImage().manifest).digest('hex')}`;
+    expect(lock.images).toEqual({[preloaded]: {digest}});
+    await withImage(join(target, image), async ({root}) => {
+      const archives = [...root.keys()].filter((path) => /^\/var\/lib\/hypriot\/preload\/./.test(path));
+      expect(archives).toEqual([`/var/lib/hypriot/preload/000-${digest.slice('sha256:'.length)}.tar`]);
+      expect(await textOf(root.get('/etc/hypriot/compose.yaml'))).toContain(preloaded);
+    });
+  });
+});
+
 describe('hypriotkit boot', () => {
   it('boots the image twice to a login with the Docker engine running, and checks what it is asked to', async () => {
     const digest = await sha256(join(target, image));
@@ -185,6 +226,12 @@ describe('hypriotkit boot', () => {
       'docker-compose version || docker compose version',
       'sudo -n true',
       'test "$(id -un)" = pirate',
+      // There is no network at all: what Docker runs is what the card brought.
+      'test -z "$(ip route show default)"',
+      `test "$(docker run --rm --network none ${preloaded})" = "${greeting}"`,
+      `test "$(docker logs hypriot-hello-1 | tail -n 1)" = "${greeting}"`,
+      'test -z "$(ls /var/lib/hypriot/preload)"',
+      `sudo -n sh -c '${networkCheck()}'`,
       'false',
     ];
     const booted = await hypriotkit([
@@ -244,10 +291,7 @@ describe('hypriotkit boot', () => {
 
 describe('a changed host name', () => {
   it('runs only what it reaches, and says why', async () => {
-    await writeFile(
-      join(target, 'configs.json'),
-      JSON.stringify({root_fs: {hostname: 'reef'}, rpi_sd_image: {}}),
-    );
+    await configure({hostname: 'reef'});
     const options = ['--target', target, ...volumes];
     const planned = JSON.parse(
       (await hypriotkit(['plan', '--target', target, '--volume', volume, '--json'])).stdout,
@@ -263,5 +307,17 @@ describe('a changed host name', () => {
     const changed = await hypriotkit(['build', ...options, '--json']);
     expect(changed.status).toBe(0);
     expect(builtSteps(changed).sort()).toEqual(['root_fs', 'rpi_sd_image']);
+  });
+});
+
+describe('content that is larger than its partition', () => {
+  it('is named with the missing room, and the target stays as it is', async () => {
+    const before = await sha256(join(target, image));
+    await configure({}, {size: '640MiB'});
+    const {status, stderr} = await hypriotkit(['build', '--target', target, ...volumes]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/the root partition is \d+ MiB too small for its content/);
+    expect(stderr).toContain('Raise blank_image.size in configs.json by at least that much.');
+    expect(await sha256(join(target, image))).toBe(before);
   });
 });
