@@ -173,6 +173,8 @@ export interface BootOptions extends CommonOptions, PackageOptions, ConfigOption
   readonly password?: string;
   /** What the image is on: a card (default), or a USB stick. */
   readonly drive?: 'sd' | 'usb';
+  /** What the board is connected to: nothing (default), or a wire where it gets an address by DHCP and reaches nobody else. */
+  readonly network?: 'none' | 'wired';
   /** How often the same copy of the card is booted, with all assertions each time; default 1. */
   readonly boots?: number;
   /** Seconds until a boot that has not succeeded counts as failed; default 900. */

@@ -1,13 +1,24 @@
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {bootImage, build, destroyVolume, type BootOptions} from '../api/index.ts';
+import {
+  bootImage,
+  build,
+  destroyVolume,
+  personalise,
+  type BootOptions,
+  type Personalisation,
+} from '../api/index.ts';
 import {printBoot} from './print-boot.ts';
+import {networkAssertions, networkConfig, networks} from './radio.ts';
 import {untilInterrupted} from './until-interrupted.ts';
 
 interface Proof {
   readonly configs: object;
-  readonly boot: Pick<BootOptions, 'drive' | 'assertions'>;
+  readonly personalisation?: Personalisation;
+  /** Content of a file that replaces `network-config`. */
+  readonly networkConfig?: string;
+  readonly boot: Pick<BootOptions, 'drive' | 'network' | 'assertions'>;
 }
 
 const proofs: Readonly<Record<string, Proof>> = {
@@ -35,10 +46,17 @@ const proofs: Readonly<Record<string, Proof>> = {
       assertions: ['test ! -e /dev/mmcblk0', 'readlink -f /sys/class/block/sda | grep /usb'],
     },
   },
+  /** A wire with DHCP, another one with a fixed address, and radios that Linux emulates (mac80211_hwsim). */
+  network: {
+    configs: {rpi_sd_image: {compression: ['none']}},
+    personalisation: {wifi: networks, country: 'DE'},
+    networkConfig,
+    boot: {network: 'wired', assertions: networkAssertions()},
+  },
 };
 
 /**
- * usage: npm run prove:ab        npm run prove:usb
+ * usage: npm run prove:ab        npm run prove:usb        npm run prove:network
  *
  * Builds an image in an empty volume and boots it in the emulated Raspberry Pi 3. Exits with 1 when something does not
  * hold.
@@ -53,8 +71,26 @@ async function main([name = '']: readonly string[], signal: AbortSignal): Promis
   };
   try {
     await writeFile(join(target, 'configs.json'), JSON.stringify(proof.configs));
-    await build({target, volume, components: ['rpi_sd_image'], signal, onEvent, verbosity: 'info'});
-    printBoot(await bootImage({target, volume, signal, onEvent, ...proof.boot}));
+    const {delivered} = await build({
+      target,
+      volume,
+      components: ['rpi_sd_image'],
+      signal,
+      onEvent,
+      verbosity: 'info',
+    });
+    const image = delivered.find(({path}) => path.endsWith('.img'))?.path;
+    if (image === undefined) throw new Error('the build has delivered no image');
+    if (proof.personalisation !== undefined || proof.networkConfig !== undefined) {
+      const file = join(target, 'network.yaml');
+      await writeFile(file, proof.networkConfig ?? '');
+      const personalisation = {
+        ...proof.personalisation,
+        ...(proof.networkConfig !== undefined && {networkConfig: file}),
+      };
+      await personalise({image, personalisation, signal});
+    }
+    printBoot(await bootImage({target, image, volume, signal, onEvent, ...proof.boot}));
   } finally {
     await rm(target, {recursive: true, force: true});
     await destroyVolume({volume}).catch((error: unknown) => {

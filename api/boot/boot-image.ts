@@ -38,6 +38,7 @@ export async function bootImage(options: BootOptions = {}): Promise<BootResult> 
     ...defaultAssertions({
       hostname: configs.root_fs.hostname,
       drive: options.drive,
+      network: options.network,
       layout: configs.blank_image.layout,
     }),
     ...(options.assertions ?? []).map(userAssertion),

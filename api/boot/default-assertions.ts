@@ -4,6 +4,10 @@ import type {Assertion} from './assertions.ts';
 export const bootDrives = ['sd', 'usb'] as const;
 export type BootDrive = (typeof bootDrives)[number];
 
+/** What the emulated board is connected to: nothing, or a wire with a DHCP server. */
+export const bootNetworks = ['none', 'wired'] as const;
+export type BootNetwork = (typeof bootNetworks)[number];
+
 /** As the emulated board names them. */
 const drives: Readonly<Record<BootDrive, {disk: string; root: string; what: string}>> = {
   sd: {disk: 'mmcblk0', root: 'mmcblk0p2', what: 'card'},
@@ -14,6 +18,7 @@ const drives: Readonly<Record<BootDrive, {disk: string; root: string; what: stri
 export interface BootedImage {
   readonly hostname: string;
   readonly drive?: BootDrive | undefined;
+  readonly network?: BootNetwork | undefined;
   /** `blank_image.layout` */
   readonly layout?: 'single' | 'ab' | undefined;
 }
@@ -25,7 +30,12 @@ const lifeSign = '/var/tmp/hypriotkit-boot';
 const clockLoss = 120;
 
 /** What every image must pass, at the first boot and at every later one. */
-export function defaultAssertions({hostname, drive = 'sd', layout = 'single'}: BootedImage): Assertion[] {
+export function defaultAssertions({
+  hostname,
+  drive = 'sd',
+  network = 'none',
+  layout = 'single',
+}: BootedImage): Assertion[] {
   const {disk, root, what} = drives[drive];
   return [
     // Waits until the system has started everything; its exit status also counts failed units, which come next.
@@ -49,6 +59,7 @@ export function defaultAssertions({hostname, drive = 'sd', layout = 'single'}: B
     },
     {name: 'the Docker engine is active', command: 'systemctl is-active docker', expected: 'active'},
     {name: `the host name is ${hostname}`, command: 'hostname', expected: hostname},
+    ...(network === 'wired' ? [hasAddressByDhcp] : []),
     {
       name: `the root file system is the ${what}'s second partition`,
       command: 'findmnt -n -o SOURCE /',
@@ -83,6 +94,13 @@ export function defaultAssertions({hostname, drive = 'sd', layout = 'single'}: B
     },
   ];
 }
+
+/** Of the network that qemu has for its users: it gives 10.0.2.15. */
+const hasAddressByDhcp: Assertion = {
+  name: 'the wired network has given an address',
+  command:
+    'timeout 120 sh -c "until ip -4 -o address show dev eth0 | grep inet.10[.]0[.]2[.].*dynamic; do sleep 1; done" || { ip address; false; }',
+};
 
 /** In sectors: the partition ends less than 1 MiB before the disk, and the file system is nearly as large as it. */
 function rootHasGrown(disk: string, root: string, what: string): Assertion {

@@ -112,7 +112,11 @@ export class Machine {
       await this.#session.containers.create({
         image: this.#emulator,
         command: ['/builder/boot.sh', `/inputs/image/${this.#image.name}`],
-        environment: {BOOTS: String(boots), DRIVE: this.#options.drive ?? 'sd'},
+        environment: {
+          BOOTS: String(boots),
+          DRIVE: this.#options.drive ?? 'sd',
+          NETWORK: this.#options.network ?? 'none',
+        },
         mounts: [{volume: view, target: '/inputs/image', readOnly: true}],
         network: 'none',
         stdin: true,

@@ -3,7 +3,7 @@
 # image is only read: what the system writes goes to a layer above it, in the work folder.
 #
 # usage: boot.sh IMAGE [kernel parameter...]      environment: BOOTS, how often the card is booted (1);
-# DRIVE, what the image is on: sd, or usb (a stick)
+# DRIVE, what the image is on: sd, or usb (a stick); NETWORK, what the board is connected to: none, or wired
 #
 # qemu is not the firmware: kernel, device tree, initramfs and command line are taken out of the boot
 # partition as config.txt and cmdline.txt there say, so a wrong PARTUUID or name shows here too.
@@ -68,12 +68,20 @@ usb) drive="if=none,id=stick" stick='-device usb-storage,drive=stick,removable=o
 *) drive=if=sd stick= ;;
 esac
 
+# The emulated board has no Ethernet of its own, the real one has it behind USB as well. An address of the
+# Raspberry Pi foundation's, because Linux names an adapter with a made-up one otherwise. With restrict, qemu's
+# DHCP server is all that can be reached.
+case ${NETWORK:-none} in
+wired) wire='-netdev user,id=wire,restrict=on -device usb-net,netdev=wire,mac=b8:27:eb:00:00:01' ;;
+*) wire= ;;
+esac
+
 boot() { # kernel parameters
-	# shellcheck disable=SC2086 # two words, or none
+	# shellcheck disable=SC2086 # some words, or none
 	qemu-system-aarch64 -machine raspi3b -nodefaults -display none -monitor none \
 		-kernel "$work/$kernel" -dtb "$work/$dtb" ${initrd:+-initrd "$work/$initrd"} \
 		-append "$(tr -d '\r\n' <"$work/cmdline.txt") panic=10 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900${*:+ $*}" \
-		-drive "file=$work/card.qcow2,$drive,format=qcow2,cache=unsafe" $stick \
+		-drive "file=$work/card.qcow2,$drive,format=qcow2,cache=unsafe" $stick $wire \
 		-serial null -chardev stdio,id=console,signal=off -serial chardev:console \
 		-no-reboot <"$work/keys" &
 	echo $! >"$work/machine"

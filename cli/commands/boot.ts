@@ -47,6 +47,12 @@ export const bootCommand = (context: CliContext) =>
       ).choices(['sd', 'usb'] as const),
     )
     .addOption(
+      new Option(
+        '--network <kind>',
+        'what the board is connected to: nothing, or a wire with a DHCP server and nobody else (default: none)',
+      ).choices(['none', 'wired'] as const),
+    )
+    .addOption(
       new Option('--timeout <seconds>', 'time after which a boot has failed (default: 900)').argParser(
         parsePositiveInteger,
       ),
@@ -64,7 +70,7 @@ Examples:
   $ hypriotkit boot --target ./out
   $ hypriotkit boot --target ./out --boots 2     the second boot must be clean, too
   $ hypriotkit boot my.img --assert 'systemctl is-active ssh' --assert 'docker run --help'
-  $ hypriotkit boot --target ./out --drive usb
+  $ hypriotkit boot --target ./out --drive usb --network wired
   $ hypriotkit boot --target ./out --keep
 `,
     )
