@@ -70,7 +70,7 @@ targets='Image dtbs'
 build $targets || die COMPILE_FAILED "the kernel $release does not compile" 'The lines above are from make.'
 
 tree=/build/tree
-cp arch/arm64/boot/Image "$tree/boot/kernel8.img"
+add_kernel arch/arm64/boot/Image "$tree"
 for dtb in arch/arm64/boot/dts/broadcom/bcm2[78]*-rpi-*.dtb; do
 	[ ! -e "$dtb" ] || cp "$dtb" "$tree/boot/"
 done

@@ -21,10 +21,9 @@ dpkg-deb -x "$(package_file "$list" "$kernel")" kernel
 dpkg-deb -x "$(package_file "$list" busybox-static)" busybox
 mkdir -p tree/boot tree/lib
 mv "kernel/usr/lib/modules" tree/lib/
-# The firmware takes the kernel as it is: Debian's vmlinuz for arm64 is a plain Image.
-cp "kernel/boot/vmlinuz-$release" tree/boot/kernel8.img
-[ "$(dd if=tree/boot/kernel8.img bs=1 skip=56 count=4 2>/dev/null)" = "$(printf 'ARM\144')" ] ||
+[ "$(dd if="kernel/boot/vmlinuz-$release" bs=1 skip=56 count=4 2>/dev/null)" = "$(printf 'ARM\144')" ] ||
 	die UNEXPECTED_PACKAGE "the kernel of $kernel is not a plain arm64 Image" 'The package has changed; please report this.'
+add_kernel "kernel/boot/vmlinuz-$release" tree
 cp "kernel/usr/lib/linux-image-$release"/broadcom/bcm2[78]*-rpi-*.dtb tree/boot/
 for dtb in bcm2837-rpi-3-b bcm2711-rpi-4-b bcm2712-rpi-5-b; do
 	[ -e "tree/boot/$dtb.dtb" ] || die UNEXPECTED_PACKAGE "$kernel has no device tree $dtb" \

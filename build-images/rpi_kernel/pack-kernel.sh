@@ -9,6 +9,13 @@ pack_kernel() {
 	write_sha256 "$2.tar.gz" bootfiles.tar.gz
 }
 
+# add_kernel IMAGE TREE puts an arm64 kernel into TREE/boot, compressed: such a kernel does not unpack itself,
+# but the firmware of the Raspberry Pi has done it since September 2020. A card has 22 MiB less to read at every
+# boot then, and whoever writes it as many less to write.
+add_kernel() {
+	pigz -n -9 -p "$(($(nproc) + 1))" <"$1" >"$2/boot/kernel8.img"
+}
+
 pack_folder() { # folder, file
 	reproducible_tar --owner=0 --group=0 -C "$1" -cf - . | pigz -n -6 -p "$(($(nproc) + 1))" >"$2"
 }
