@@ -1,6 +1,6 @@
 import {PassThrough} from 'node:stream';
-import type {EntryReader} from './entry-reader.ts';
-import {openNearFile, sparseCat} from './near-file.ts';
+import type {EntryReader, KnownFile} from './entry-reader.ts';
+import {findNearFile, openNearFile, parseIdentities, printIdentities, sparseCat} from './near-file.ts';
 import {StoreEntry, storeFormat, type StoredFile} from './store-entry.ts';
 import {VolumeScriptError, type VolumeHost} from './volume-host.ts';
 
@@ -45,6 +45,8 @@ export interface ForeignEntry {
 export class ArtifactStore implements EntryReader {
   readonly #host: VolumeHost;
   #entries: Map<string, StoreEntry> | undefined;
+  /** By path, of files whose digest this process has seen: what they were then. */
+  readonly #known = new Map<string, string>();
 
   constructor(host: VolumeHost) {
     this.#host = host;
@@ -85,11 +87,14 @@ export class ArtifactStore implements EntryReader {
     const wanted = new Map(entry.files.map((file) => [file.name, file]));
     const output = await this.#host.run(
       `cd "$1" 2>/dev/null || exit 0; shift
+       ${printIdentities} "$@" 2>/dev/null
        for name; do [ ! -f "$name" ] || printf '%s\\0' "$name"; done | { ${hashFiles}; }; exit 0`,
       [this.pathOf(entry), ...names],
     );
     const found = new Map(parseDigests(output));
-    return names.filter((name) => found.get(name) !== wanted.get(name)?.sha256);
+    const corrupt = names.filter((name) => found.get(name) !== wanted.get(name)?.sha256);
+    this.#learn(entry, output, new Set(corrupt));
+    return corrupt;
   }
 
   /** Makes an empty work folder. */
@@ -169,7 +174,7 @@ export class ArtifactStore implements EntryReader {
       ...entry,
       files: [...files],
     };
-    await this.#host.run(
+    const identities = await this.#host.run(
       `set -e
        work=$1 fingerprint=$2 json=$3; shift 3
        cd ${storeFolder}
@@ -186,9 +191,11 @@ export class ArtifactStore implements EntryReader {
        touch "../$work/.publish"
        mv -T -- "../$work/.publish" "entries/$fingerprint"
        mv -T -- "../$work/.index" "index/$fingerprint.json"
-       rm -rf -- "../$work"`,
+       rm -rf -- "../$work"
+       [ $# -eq 0 ] || { cd "entries/$fingerprint" && ${printIdentities} "$@"; }`,
       [work.path, entry.fingerprint, JSON.stringify(complete), ...files.map((file) => file.name)],
     );
+    this.#learn(complete, identities);
     (this.#entries ??= new Map()).set(entry.fingerprint, complete);
     return complete;
   }
@@ -321,6 +328,18 @@ export class ArtifactStore implements EntryReader {
   async isNear(entry: StoreEntry, name: string): Promise<boolean> {
     await using near = await openNearFile(this.#host, `${this.pathOf(entry)}/${name}`);
     return near !== undefined;
+  }
+
+  async findKnown(entry: StoreEntry, name: string): Promise<KnownFile | undefined> {
+    const path = `${this.pathOf(entry)}/${name}`;
+    const identity = this.#known.get(path);
+    return identity === undefined ? undefined : findNearFile(this.#host, path, identity);
+  }
+
+  #learn(entry: StoreEntry, identities: string, except: ReadonlySet<string> = new Set()): void {
+    for (const [name, identity] of parseIdentities(identities)) {
+      if (!except.has(name)) this.#known.set(`${this.pathOf(entry)}/${name}`, identity);
+    }
   }
 
   /** A small text file of an entry. */

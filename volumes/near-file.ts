@@ -1,6 +1,7 @@
-import {constants} from 'node:fs';
-import {open, type FileHandle} from 'node:fs/promises';
+import {constants, type BigIntStats} from 'node:fs';
+import {lstat, open, type FileHandle} from 'node:fs/promises';
 import {join} from 'node:path';
+import type {KnownFile} from './entry-reader.ts';
 import type {VolumeHost} from './volume-host.ts';
 
 /** Writes a file without its holes, or says where its data is. */
@@ -35,6 +36,41 @@ export async function openNearFile(host: VolumeHost, path: string): Promise<Near
   return undefined;
 }
 
+/**
+ * Lines of name, inode, size and time of change, for {@link parseIdentities}. No two files of a file system have the
+ * same number at one time, and one whose number is given again, or whose content changes, has another time of change.
+ */
+export const printIdentities = "stat --printf '%i %s %.9Z %n\\n' --";
+
+/** What {@link printIdentities} printed, by name. */
+export function parseIdentities(output: string): Map<string, string> {
+  return new Map(
+    [...output.matchAll(/^(\d+ \d+ [\d.]+) (.*)$/gm)].map(([, identity = '', name = '']) => [name, identity]),
+  );
+}
+
+/** A file of a volume that lies on this machine, if it is the one that was identified in the volume. */
+export async function findNearFile(
+  host: VolumeHost,
+  path: string,
+  identity: string,
+): Promise<KnownFile | undefined> {
+  const folder = await host.rootFolder?.();
+  if (folder === undefined) return undefined;
+  const here = join(folder, path);
+  const isSame = async () => (await identityOf(here)) === identity;
+  return (await isSame()) ? {path: here, isSame} : undefined;
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  const found = await lstat(path, {bigint: true}).catch(() => undefined);
+  return found?.isFile() ? identify(found) : undefined;
+}
+
+function identify({ino, size, ctimeNs}: BigIntStats): string {
+  return `${ino} ${size} ${seconds(ctimeNs)}`;
+}
+
 /** Where the data of a file is, if the volume has the very same one at the path. */
 async function piecesOfSame(
   file: FileHandle,
@@ -48,8 +84,7 @@ async function piecesOfSame(
     sparseCat,
   ]);
   const [identity, ...lines] = answer.trimEnd().split('\n');
-  // No two files have the same number at one time, and a number that is given again has another time of change.
-  if (identity !== `${here.ino} ${here.size} ${seconds(here.ctimeNs)}`) return undefined;
+  if (identity !== identify(here)) return undefined;
   const found = lines.map((line) => {
     const [offset = NaN, length = NaN] = line.split(' ').map(Number);
     return {offset, length};

@@ -1,12 +1,13 @@
 import {mkdir, open, readdir, rename, rm, stat} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import {setTimeout} from 'node:timers/promises';
-import type {EntryReader} from '../../volumes/entry-reader.ts';
+import type {EntryReader, KnownFile} from '../../volumes/entry-reader.ts';
 import type {StoreEntry, StoredFile} from '../../volumes/store-entry.ts';
 import {sha256File} from '../archive/sha256-file.ts';
 import {PipelineError} from '../errors.ts';
 import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
+import {runProgram} from '../run-program.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {DeliveryMemory, settleMs} from './delivery-memory.ts';
 import {Pool} from './pool.ts';
@@ -43,7 +44,8 @@ export async function prepareTarget(target: string): Promise<string> {
 const atOnce = 3;
 
 /**
- * Copies files of an entry into a folder, each verified by its digest before it gets its name. A file that is there
+ * Copies files of an entry into a folder. Each is verified by its digest before it gets its name; one that this run has
+ * verified in the volume, and that lies on this machine, is not read again for that. A file that is there
  * already with the same content is left alone.
  *
  * @throws PipelineError `ARTIFACT_CORRUPT` when the volume no longer has what was published, `DELIVERY_FAILED` for a full disk.
@@ -72,7 +74,7 @@ export async function deliver(
     });
     if (!unchanged) {
       // What can be copied straight from the volume waits for nothing.
-      const isMade = arriving !== undefined && !(await store.isNear?.(entry, file.name));
+      const isMade = arriving !== undefined && !(await isHere(store, entry, file));
       const packed = isMade ? (await arriving).path : undefined;
       await pool.run(() => copyOut({store, entry, file, packed}, path, emit, either));
       copied.push({sha256: file.sha256, remember: await memory.observe(path)});
@@ -97,6 +99,11 @@ export async function deliver(
   for (const {sha256, remember} of copied) await remember(sha256);
   await memory.save();
   return Promise.all(files.map(({name}) => arrivals.get(name) as Promise<DeliveredArtifact>));
+}
+
+async function isHere(store: EntryReader, entry: StoreEntry, {name}: StoredFile): Promise<boolean> {
+  if ((await store.findKnown?.(entry, name)) !== undefined) return true;
+  return (await store.isNear?.(entry, name)) ?? false;
 }
 
 function packedName({name}: StoredFile): string {
@@ -133,6 +140,10 @@ async function copyOut(
     emit({type: 'delivery-progress', name: file.name, doneBytes, totalBytes: file.sizeBytes});
   };
   try {
+    if (await copyKnown(await store.findKnown?.(entry, file.name), partial, file, signal)) {
+      await rename(partial, path);
+      return;
+    }
     const handle = await open(partial, 'w');
     try {
       const unpacked = packed === undefined ? undefined : await unpackBeside(packed, handle, report);
@@ -160,6 +171,24 @@ async function copyOut(
     }
     throw error;
   }
+}
+
+/**
+ * Lets the kernel copy a file whose digest this run has seen already: its bytes need not come by here once more.
+ *
+ * @returns whether that was possible; if not, the long way says why.
+ */
+async function copyKnown(
+  known: KnownFile | undefined,
+  to: string,
+  {sizeBytes}: StoredFile,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (known === undefined) return false;
+  // By way of cp, which knows holes; Node's copyFile does not.
+  const {status} = await runProgram('cp', ['--', known.path, to], {signal});
+  signal.throwIfAborted();
+  return status === 0 && (await known.isSame()) && (await stat(to)).size === sizeBytes;
 }
 
 /** Whether the content is there already; what had to be read to know that need not be read next time. */

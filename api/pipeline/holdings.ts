@@ -1,5 +1,5 @@
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
-import type {EntryReader} from '../../volumes/entry-reader.ts';
+import type {EntryReader, KnownFile} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {TeamCache} from './team-cache.ts';
 
@@ -28,6 +28,10 @@ export class Holdings implements EntryReader {
 
   async isNear(entry: StoreEntry, name: string): Promise<boolean> {
     return (await (await this.#place(entry)).isNear?.(entry, name)) ?? false;
+  }
+
+  async findKnown(entry: StoreEntry, name: string): Promise<KnownFile | undefined> {
+    return (await this.#place(entry)).findKnown?.(entry, name);
   }
 
   async readText(entry: StoreEntry, name: string): Promise<string> {

@@ -1,4 +1,4 @@
-import {open, readFile, rename, stat, symlink, truncate, writeFile} from 'node:fs/promises';
+import {open, readFile, rename, stat, symlink, truncate, utimes, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
@@ -101,5 +101,41 @@ describe('a store on this machine', () => {
     const [near, far] = [await read(rig.folder), await read(undefined)];
     expect([near.isNear, far.isNear]).toEqual([true, false]);
     expect(near.bytes).toBe(far.bytes);
+  });
+});
+
+describe('a file whose digest this process has seen', () => {
+  it('is known until it changes, where it lies on this machine', async () => {
+    const rig = new StoreRig(await makeTempFolder());
+    const {fingerprint} = await rig.publish(print('a'), {disk: 'content'});
+    const storeAt = (near: string | undefined) => new ArtifactStore(hostOf(rig.folder, near));
+    const [here, elsewhere] = [storeAt(rig.folder), storeAt(undefined)];
+    const entry = await here.find(fingerprint);
+    if (entry === undefined) throw new Error('it was just published');
+    expect(await here.findKnown(entry, 'disk')).toBeUndefined();
+    for (const store of [here, elsewhere]) expect(await store.findCorrupt(entry)).toEqual([]);
+    const known = await here.findKnown(entry, 'disk');
+    expect(known).toMatchObject({path: join(rig.folder, here.pathOf(entry), 'disk')});
+    expect(await known?.isSame()).toBe(true);
+    expect(await elsewhere.findKnown(entry, 'disk')).toBeUndefined();
+
+    const {atime, mtime} = await stat(known?.path ?? '');
+    await writeFile(known?.path ?? '', 'CONTENT');
+    await utimes(known?.path ?? '', atime, mtime);
+    expect(await known?.isSame()).toBe(false);
+    expect(await here.findKnown(entry, 'disk')).toBeUndefined();
+    expect(await here.findCorrupt(entry)).toEqual(['disk']);
+    expect(await here.findKnown(entry, 'disk')).toBeUndefined();
+  });
+
+  it('is one that has just been published', async () => {
+    const rig = new StoreRig(await makeTempFolder());
+    const store = new ArtifactStore(hostOf(rig.folder, rig.folder));
+    const work = await store.openWork('w');
+    await store.writeWork(work, 'disk', 'content');
+    const files = await store.measureWork(work, ['disk']);
+    const made = {step: 'blank_image', fingerprint: print('a'), inputs: {}, durationMs: 1};
+    const entry = await store.publish(work, files, made);
+    expect(await readFile((await store.findKnown(entry, 'disk'))?.path ?? '', 'utf8')).toBe('content');
   });
 });
