@@ -6,7 +6,7 @@ const run = promisify(execFile);
 
 /** Modules of perl that the worker's program uses. */
 const modules = [
-  'Digest::SHA Errno Fcntl IO::Handle IO::Socket::IP IPC::Open2',
+  'Digest::SHA Errno Fcntl File::Temp IO::Handle IO::Socket::IP IPC::Open2',
   'JSON::PP MIME::Base64 POSIX Time::HiRes',
 ].join(' ');
 

@@ -4,6 +4,15 @@ import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 
+export interface DockerRegistryOptions {
+  /** Of an earlier one that has ended. */
+  readonly folder?: string;
+  /** Files of a certificate; `clients`: of the authority whose certificates everybody has to show. */
+  readonly tls?: {readonly certificate: string; readonly key: string; readonly clients?: string};
+  /** Its section `auth`: htpasswd, token. */
+  readonly auth?: object;
+}
+
 /** Debian's docker-registry on a port of this machine, with a folder of its own. */
 export class DockerRegistry implements AsyncDisposable {
   readonly folder: string;
@@ -16,8 +25,7 @@ export class DockerRegistry implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** @param folder of an earlier one that has ended. */
-  static async start(folder?: string): Promise<DockerRegistry> {
+  static async start({folder, tls, auth}: DockerRegistryOptions = {}): Promise<DockerRegistry> {
     const root = folder ?? (await mkdtemp(join(tmpdir(), 'hypriotkit-test-registry-')));
     const config = join(root, 'config.yml');
     await writeFile(
@@ -26,7 +34,17 @@ export class DockerRegistry implements AsyncDisposable {
         version: '0.1',
         log: {level: 'info'},
         storage: {filesystem: {rootdirectory: join(root, 'data')}, delete: {enabled: true}},
-        http: {addr: '127.0.0.1:0'},
+        http: {
+          addr: '127.0.0.1:0',
+          ...(tls && {
+            tls: {
+              certificate: tls.certificate,
+              key: tls.key,
+              ...(tls.clients !== undefined && {clientcas: [tls.clients]}),
+            },
+          }),
+        },
+        ...(auth && {auth}),
       }),
     );
     const child = spawn('docker-registry', ['serve', config], {stdio: ['ignore', 'ignore', 'pipe']});

@@ -17,6 +17,7 @@ import {ArtifactRepository} from '../../registry/artifact-repository.ts';
 import {credentialsFromFiles, type Credentials} from '../../registry/credentials.ts';
 import {manifestTypes} from '../../registry/manifest.ts';
 import type {ImageReference} from '../../registry/reference.ts';
+import {findCertificates, type RegistryCertificates} from '../../registry/registry-certificates.ts';
 import type {WorkerRegistry} from './worker-job.ts';
 
 /** How long a registry may be away while a run needs it. A worker is as patient. */
@@ -36,6 +37,7 @@ export class SwarmRegistry implements AsyncDisposable {
   readonly #reference: ImageReference;
   readonly #repository: ArtifactRepository;
   readonly #credentials: Credentials | undefined;
+  readonly #certificates: RegistryCertificates | undefined;
   readonly #insecure: boolean;
   readonly #signal: AbortSignal;
   readonly store: RegistryStore;
@@ -45,11 +47,13 @@ export class SwarmRegistry implements AsyncDisposable {
   private constructor(
     reference: ImageReference,
     credentials: Credentials | undefined,
+    certificates: RegistryCertificates | undefined,
     insecure: boolean,
     signal: AbortSignal,
   ) {
     this.#reference = reference;
     this.#credentials = credentials;
+    this.#certificates = certificates;
     this.#insecure = insecure;
     this.#signal = signal;
     this.#repository = new ArtifactRepository(reference, {
@@ -66,8 +70,16 @@ export class SwarmRegistry implements AsyncDisposable {
     insecure: boolean,
     signal: AbortSignal,
   ): Promise<SwarmRegistry> {
-    const credentials = await credentialsFromFiles()(reference.registry);
-    return new SwarmRegistry(reference, credentials, insecure, signal);
+    const login = await credentialsFromFiles()(reference.registry);
+    if (login !== undefined && 'identityToken' in login) {
+      throw new PipelineError(
+        'REGISTRY_FAILED',
+        `the login at ${reference.registry} is a token, and the workers of a swarm need a password`,
+        {hint: 'docker login with a user name and a password, or an access token in its place.'},
+      );
+    }
+    const certificates = insecure ? undefined : await findCertificates(reference.registry);
+    return new SwarmRegistry(reference, login, certificates, insecure, signal);
   }
 
   /** `registry:5000/team/cache` */
@@ -83,7 +95,14 @@ export class SwarmRegistry implements AsyncDisposable {
   /** What a worker is told about it. */
   get forWorkers(): WorkerRegistry {
     const {registry, repository} = this.#reference;
-    return {url: `${this.#insecure ? 'http' : 'https'}://${registry}`, repository, ...this.#credentials};
+    const {authorities = [], client} = this.#certificates ?? {};
+    return {
+      url: `${this.#insecure ? 'http' : 'https'}://${registry}`,
+      repository,
+      ...this.#credentials,
+      ...(authorities.length > 0 && {authorities: authorities.join('\n')}),
+      ...(client && {client}),
+    };
   }
 
   /** Digest of what a tag names; waits for a registry that is away. */
