@@ -7,7 +7,7 @@ import type {Step} from '../components/step.ts';
 import {PipelineError} from '../errors.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {BuildOptions} from '../options.ts';
-import {parseRepository} from './cache-options.ts';
+import {parseRepository} from '../registry/repository-name.ts';
 import {isLoopback} from '../registry/registry-connection.ts';
 import {SwarmRunner} from './swarm-runner.ts';
 

@@ -15,9 +15,10 @@ import type {RegistryLogin} from '../../docker/swarm.ts';
 import {PipelineError} from '../../errors.ts';
 import {ArtifactRepository} from '../../registry/artifact-repository.ts';
 import {credentialsFromFiles, type Credentials} from '../../registry/credentials.ts';
-import {manifestTypes} from '../../registry/manifest.ts';
+import {digestOf, manifestTypes} from '../../registry/manifest.ts';
 import type {ImageReference} from '../../registry/reference.ts';
 import {findCertificates, type RegistryCertificates} from '../../registry/registry-certificates.ts';
+import type {ImageRepository} from './push-image.ts';
 import type {WorkerRegistry} from './worker-job.ts';
 
 /** How long a registry may be away while a run needs it. A worker is as patient. */
@@ -90,6 +91,23 @@ export class SwarmRegistry implements AsyncDisposable {
   /** What nodes pull build images with. */
   get login(): RegistryLogin | undefined {
     return this.#credentials && {...this.#credentials, serveraddress: this.#reference.registry};
+  }
+
+  /** Where the images of workers lie. */
+  get images(): ImageRepository {
+    return {name: this.label, login: this.login, find: (tag) => this.findImage(tag)};
+  }
+
+  /**
+   * Whether it can be read and written now.
+   *
+   * @throws PipelineError `REGISTRY_FAILED`
+   */
+  async probe(): Promise<void> {
+    await this.#repository.readManifest('doctor', manifestTypes);
+    // A blob that every artifact without files has.
+    const empty = Buffer.from('{}');
+    await this.#repository.writeBlob(digestOf(empty), empty);
   }
 
   /** What a worker is told about it. */

@@ -3,7 +3,7 @@ import {open, readFile, stat, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {ArtifactRepository} from '../../../api/registry/artifact-repository.ts';
-import {parseRepository} from '../../../api/pipeline/cache-options.ts';
+import {parseRepository} from '../../../api/registry/repository-name.ts';
 import {RegistryStore, type FoundEntry} from '../../../volumes/registry-store.ts';
 import type {StoreEntry} from '../../../volumes/store-entry.ts';
 import {DockerRegistry} from '../../registry/docker-registry.ts';

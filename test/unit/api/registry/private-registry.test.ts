@@ -9,7 +9,7 @@ import {join} from 'node:path';
 import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi} from 'vitest';
 import {workerMediaTypes} from '../../../../api/engine/swarm/swarm-registry.ts';
 import {workerFormat} from '../../../../api/engine/swarm/worker-job.ts';
-import {parseRepository} from '../../../../api/pipeline/cache-options.ts';
+import {parseRepository} from '../../../../api/registry/repository-name.ts';
 import {ArtifactRepository} from '../../../../api/registry/artifact-repository.ts';
 import {digestOf} from '../../../../api/registry/manifest.ts';
 import {findCertificates} from '../../../../api/registry/registry-certificates.ts';
