@@ -98,7 +98,7 @@ async function sendPiece(
 
 /** How many bytes of an interrupted upload have arrived; undefined when the registry has forgotten it. */
 async function received({connection, reference}: BlobUpload, location: URL): Promise<number | undefined> {
-  const answer = await ready(reference, () => connection.send(reference, {path: location}));
+  const answer = await ready(reference, () => connection.send(reference, {path: location, once: true}));
   await answer.body.dump();
   if (answer.statusCode !== 204) return undefined;
   const [, last = '0'] = /^(?:bytes=)?0-(\d+)$/.exec([answer.headers['range'] ?? ''].flat()[0] ?? '') ?? [];

@@ -4,6 +4,7 @@ import {PipelineError} from '../errors.ts';
 import {basicAuthorization, parseChallenge, refreshForm, tokenUrl} from './authentication.ts';
 import {credentialsFromFiles, type FindCredentials} from './credentials.ts';
 import type {ImageReference} from './reference.ts';
+import {RegistryAwayError} from './registry-away.ts';
 import {certificateFailure, findCertificates, tlsOptions} from './registry-certificates.ts';
 
 export interface RegistryOptions {
@@ -21,6 +22,8 @@ export interface RegistryRequest {
   readonly path: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Whoever asks does so again itself. */
+  readonly once?: boolean;
 }
 
 /** Answers of a registry that may be ready a little later. */
@@ -88,7 +91,7 @@ export class RegistryConnection implements AsyncDisposable {
     // Codes of the library's own say less than its words.
     const said = code === undefined || code.startsWith('UND_') ? message : code;
     const why = statusCode === undefined ? said : `it answers ${statusCode}`;
-    return failed(
+    return new RegistryAwayError(
       `the registry ${registry} cannot be reached: ${why}`,
       'Is the network there, and the name right? Behind a proxy, set HTTPS_PROXY.',
       error,
@@ -148,13 +151,14 @@ export class RegistryConnection implements AsyncDisposable {
   async #request(
     reference: ImageReference,
     url: URL,
-    {method = 'GET', headers, body}: RegistryRequest,
+    {method = 'GET', headers, body, once = false}: RegistryRequest,
     authorization: string | undefined,
   ): Promise<Dispatcher.ResponseData> {
+    const line = await this.#line(reference.registry);
     try {
       return await request(url, {
         method,
-        dispatcher: (await this.#line(reference.registry)).dispatcher,
+        dispatcher: once ? line.agent : line.dispatcher,
         headers: {...headers, ...(authorization !== undefined && {authorization})},
         ...(body && {body}),
         ...(this.#options.signal && {signal: this.#options.signal}),

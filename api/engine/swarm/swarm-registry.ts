@@ -17,6 +17,7 @@ import {ArtifactRepository} from '../../registry/artifact-repository.ts';
 import {credentialsFromFiles, type Credentials} from '../../registry/credentials.ts';
 import {digestOf, manifestTypes} from '../../registry/manifest.ts';
 import type {ImageReference} from '../../registry/reference.ts';
+import {RegistryAwayError} from '../../registry/registry-away.ts';
 import {findCertificates, type RegistryCertificates} from '../../registry/registry-certificates.ts';
 import type {ImageRepository} from './push-image.ts';
 import type {WorkerRegistry} from './worker-job.ts';
@@ -41,6 +42,8 @@ export class SwarmRegistry implements AsyncDisposable {
   readonly #certificates: RegistryCertificates | undefined;
   readonly #insecure: boolean;
   readonly #signal: AbortSignal;
+  readonly #notify: (message: string) => void;
+  #awaySinceMs: number | undefined;
   readonly store: RegistryStore;
   /** Entries that are on their way, or there. */
   readonly #sent = new Map<string, Promise<string>>();
@@ -51,12 +54,14 @@ export class SwarmRegistry implements AsyncDisposable {
     certificates: RegistryCertificates | undefined,
     insecure: boolean,
     signal: AbortSignal,
+    notify: (message: string) => void,
   ) {
     this.#reference = reference;
     this.#credentials = credentials;
     this.#certificates = certificates;
     this.#insecure = insecure;
     this.#signal = signal;
+    this.#notify = notify;
     this.#repository = new ArtifactRepository(reference, {
       credentials: () => Promise.resolve(credentials),
       insecureRegistries: insecure ? [reference.registry] : [],
@@ -65,11 +70,15 @@ export class SwarmRegistry implements AsyncDisposable {
     this.store = new RegistryStore(this.#repository);
   }
 
-  /** @param insecure It is spoken to without TLS. */
+  /**
+   * @param insecure It is spoken to without TLS.
+   * @param notify told once when it goes away while something is wanted of it, and once when it is back.
+   */
   static async open(
     reference: ImageReference,
     insecure: boolean,
     signal: AbortSignal,
+    notify: (message: string) => void = () => undefined,
   ): Promise<SwarmRegistry> {
     const login = await credentialsFromFiles()(reference.registry);
     if (login !== undefined && 'identityToken' in login) {
@@ -80,7 +89,7 @@ export class SwarmRegistry implements AsyncDisposable {
       );
     }
     const certificates = insecure ? undefined : await findCertificates(reference.registry);
-    return new SwarmRegistry(reference, login, certificates, insecure, signal);
+    return new SwarmRegistry(reference, login, certificates, insecure, signal, notify);
   }
 
   /** `registry:5000/team/cache` */
@@ -203,15 +212,19 @@ export class SwarmRegistry implements AsyncDisposable {
     return config.digest;
   }
 
+  /** Waits for a registry that is away; says so when that begins, and when it is over. */
   async #patiently<T>(action: () => Promise<T>): Promise<T> {
-    const untilMs = Date.now() + patienceMs;
     for (;;) {
       try {
-        return await action();
+        const answer = await action();
+        if (this.#awaySinceMs !== undefined) this.#notify(`the registry ${this.#reference.registry} is back`);
+        this.#awaySinceMs = undefined;
+        return answer;
       } catch (error) {
-        const isDown = error instanceof PipelineError && error.code === 'REGISTRY_FAILED';
-        if (!isDown || !/cannot be reached|it answers/.test(error.message) || Date.now() > untilMs)
-          throw error;
+        if (!(error instanceof RegistryAwayError) || this.#signal.aborted) throw error;
+        if (this.#awaySinceMs === undefined) this.#notify(`${error.message}; waiting for it`);
+        this.#awaySinceMs ??= Date.now();
+        if (Date.now() - this.#awaySinceMs > patienceMs) throw error;
         await sleep(1000, undefined, {signal: this.#signal});
       }
     }
