@@ -16,6 +16,7 @@ import {findCertificates} from '../../../../api/registry/registry-certificates.t
 import {packageRoot} from '../../../../configs/package-root.ts';
 import {TestAuthority, type CertificateFiles} from '../../../registry/certificates.ts';
 import {DockerRegistry} from '../../../registry/docker-registry.ts';
+import {WritableRegistry} from './writable-registry.ts';
 import {TokenServer} from '../../../registry/token-server.ts';
 
 const content = Buffer.from('an artifact\n');
@@ -214,5 +215,48 @@ describe('the worker of a swarm', () => {
     await theirs.trustIn(certificates, registry.host);
     await using wrong = await open();
     expect(await work(wrong.forWorkers, /waiting for the registry/)).not.toContain('::worker ended');
+  });
+
+  it('is as patient as the client with a registry that is busy', async () => {
+    await using registry = await WritableRegistry.start();
+    registry.manifests.set('team/cache:tag', manifest);
+    const answers = [429, 500];
+    registry.intercept = (_asked, response) => {
+      const status = answers.shift();
+      if (status !== undefined) response.writeHead(status).end();
+      return status !== undefined;
+    };
+    const said = await work({url: `http://${registry.host}`, repository: 'team/cache'});
+    expect(said.trim().split('\n')).toEqual([
+      '::worker progress waiting for the registry: it answers 429',
+      '::worker progress waiting for the registry: it answers 500',
+      '::worker ended {"status":0}',
+    ]);
+  });
+});
+
+describe('the client of a swarm', () => {
+  it('waits for a registry that is away, says so once, and finds what is there', async () => {
+    await using registry = await WritableRegistry.start();
+    registry.manifests.set('team/cache:tag', manifest);
+    const notices: string[] = [];
+    const {SwarmRegistry} = await import('../../../../api/engine/swarm/swarm-registry.ts');
+    const reference = parseRepository(`${registry.host}/team/cache`, 'test');
+    await using shared = await SwarmRegistry.open(reference, true, new AbortController().signal, (message) =>
+      notices.push(message),
+    );
+    await shared.probe();
+    // More than what a single question is asked again for.
+    let left = 6;
+    registry.intercept = (_asked, response) => {
+      if (left-- <= 0) return false;
+      response.writeHead(500).end();
+      return true;
+    };
+    expect(await shared.find('tag')).toBe(digestOf(manifest));
+    expect(notices).toEqual([
+      `the registry ${registry.host} answers 500 for ${registry.host}/team/cache; waiting for it`,
+      `the registry ${registry.host} is back`,
+    ]);
   });
 });
