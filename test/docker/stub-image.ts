@@ -11,7 +11,7 @@ const modules = [
 ].join(' ');
 
 /** What it and the stub steps run. */
-const programs = 'perl sh cat sleep tar sha256sum mkdir truncate dd';
+const programs = 'perl sh cat sleep tar sha256sum mkdir truncate dd openssl';
 
 /**
  * Gives an engine a small image in which a worker runs: perl, a shell and a few programs of this machine. A real base
