@@ -11,6 +11,8 @@ export interface DockerRegistryOptions {
   readonly tls?: {readonly certificate: string; readonly key: string; readonly clients?: string};
   /** Its section `auth`: htpasswd, token. */
   readonly auth?: object;
+  /** Variables that say what its configuration leaves open. */
+  readonly env?: Readonly<Record<string, string>>;
   /** How much fits on its disk. */
   readonly diskBytes?: number;
 }
@@ -29,7 +31,13 @@ export class DockerRegistry implements AsyncDisposable {
     this.#keep = keep;
   }
 
-  static async start({folder, tls, auth, diskBytes}: DockerRegistryOptions = {}): Promise<DockerRegistry> {
+  static async start({
+    folder,
+    tls,
+    auth,
+    env,
+    diskBytes,
+  }: DockerRegistryOptions = {}): Promise<DockerRegistry> {
     const root = folder ?? (await mkdtemp(join(tmpdir(), 'hypriotkit-test-registry-')));
     const config = join(root, 'config.yml');
     await writeFile(
@@ -54,7 +62,7 @@ export class DockerRegistry implements AsyncDisposable {
     const command =
       diskBytes === undefined ? ['docker-registry', 'serve', config] : onDisk(diskBytes, root, config);
     const [program = '', ...rest] = command;
-    const child = spawn(program, rest, {stdio: ['ignore', 'ignore', 'pipe']});
+    const child = spawn(program, rest, {stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, ...env}});
     const host = await new Promise<string>((resolve, reject) => {
       let said = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => {
