@@ -99,8 +99,8 @@ export class RegistryConnection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const lines = await Promise.allSettled(this.#lines.values());
-    await Promise.all(lines.map((line) => line.status === 'fulfilled' && line.value.agent.destroy()));
+    for (const line of await Promise.allSettled(this.#lines.values()))
+      if (line.status === 'fulfilled') await line.value.agent.destroy();
   }
 
   #line(registry: string): Promise<Line> {

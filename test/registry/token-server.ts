@@ -1,4 +1,4 @@
-import {createHash, randomUUID, sign, X509Certificate, type KeyObject} from 'node:crypto';
+import {createHash, randomUUID, sign, type KeyObject, type X509Certificate} from 'node:crypto';
 import {once} from 'node:events';
 import {createServer, type Server} from 'node:http';
 import type {AddressInfo} from 'node:net';

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest';
 import type {DockerImages} from '../../../../../api/docker/images.ts';
-import type {SwarmNode, SwarmTask} from '../../../../../api/docker/swarm.ts';
+import type {SwarmNode} from '../../../../../api/docker/swarm.ts';
 import {checkSwarm, type SwarmToCheck} from '../../../../../api/engine/swarm/check-swarm.ts';
 import {parseRepository} from '../../../../../api/registry/repository-name.ts';
 
@@ -9,21 +9,17 @@ function node(name: string, more: Partial<SwarmNode> = {}): SwarmNode {
   return {id: `id-${name}`, name, ...usual, ...more};
 }
 
-function task(of: string, state: string, message = ''): SwarmTask {
-  return {id: of, serviceId: 's', nodeId: `id-${of}`, state, desired: 'running', message, createdAt: ''};
-}
-
 /** An engine that says what a test wants. */
 function place(
   role: 'manager' | 'worker' | 'none',
   nodes: readonly SwarmNode[] = [],
-  more: {registry?: string; tasks?: readonly SwarmTask[]} = {},
+  more: {registry?: string} = {},
 ): SwarmToCheck {
   return {
     swarm: {
       role: () => Promise.resolve(role),
       nodes: () => Promise.resolve(nodes),
-      tasks: () => Promise.resolve(more.tasks ?? []),
+      tasks: () => Promise.resolve([]),
       createFetch: () => Promise.resolve('s'),
       remove: () => Promise.resolve(),
     },
