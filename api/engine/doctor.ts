@@ -48,7 +48,6 @@ export async function doctor(options: DoctorOptions = {}): Promise<readonly Doct
       const found = await checkSwarm({
         swarm,
         images,
-        labels: (role) => session.labels(role),
         registry,
         insecure: registry !== undefined && (options.insecureRegistries ?? []).includes(registry.registry),
         signal: options.signal ?? new AbortController().signal,

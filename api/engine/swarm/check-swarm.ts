@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto';
 import {Readable} from 'node:stream';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {DockerImages} from '../../docker/images.ts';
+import {label} from '../../docker/labels.ts';
 import {writeTar} from '../../docker/tar.ts';
 import type {DockerSwarm, SwarmNode, SwarmTask} from '../../docker/swarm.ts';
 import {PipelineError} from '../../errors.ts';
@@ -20,9 +21,8 @@ export interface SwarmCheck {
 }
 
 export interface SwarmToCheck {
-  readonly swarm: Pick<DockerSwarm, 'role' | 'nodes' | 'tasks' | 'createFetch' | 'remove'>;
+  readonly swarm: Pick<DockerSwarm, 'role' | 'nodes' | 'tasks' | 'list' | 'createFetch' | 'remove'>;
   readonly images: DockerImages;
-  readonly labels: (role: string) => Record<string, string>;
   readonly registry: ImageReference | undefined;
   /** The registry is spoken to without TLS. */
   readonly insecure: boolean;
@@ -144,7 +144,7 @@ async function checkRegistry(
 
 /** Whether the manager's engine can send an image to the registry, and every node gets it. */
 async function checkFetch(
-  {swarm, images, labels, signal}: SwarmToCheck,
+  {swarm, images, signal}: SwarmToCheck,
   shared: SwarmRegistry,
   nodes: readonly SwarmNode[],
 ): Promise<SwarmCheck> {
@@ -153,13 +153,17 @@ async function checkFetch(
   const id = randomBytes(6).toString('hex');
   const local = `hypriotkit/doctor:${id}`;
   const service = `hypriotkit-doctor-${id}`;
+  const role = 'doctor';
   let serviceId: string | undefined;
   try {
     await images.importTar(Readable.from([await writeTar([])]), 'hypriotkit/doctor', id, [
       `LABEL doctor=${id}`,
     ]);
+    // Of a doctor that was killed. It belongs to no run, or whoever begins one would take it for that of a dead one.
+    for (const found of await swarm.list('service', label.role))
+      if (found.labels[label.role] === role) await swarm.remove('service', found.id);
     const image = await pushImage(images, local, 'doctor', shared.images, signal);
-    serviceId = await swarm.createFetch({name: service, image, labels: labels('doctor')}, shared.login);
+    serviceId = await swarm.createFetch({name: service, image, labels: {[label.role]: role}}, shared.login);
     return describeFetch(name, shared.label, nodes, await followFetch(swarm, serviceId, nodes, signal));
   } catch (error) {
     return fromError(name, error);
