@@ -166,11 +166,12 @@ describe('a registry that wants to know who asks', () => {
     logIn({auths: {[registry.host]: {username: 'anna', password: 'p:w'}}});
     expect(await exchange(registry)).toBe(content.toString());
     const basic = `Basic ${Buffer.from('anna:p:w').toString('base64')}`;
-    expect(tokens.requests.filter(({authorization}) => authorization === basic)).toMatchObject([
-      {scopes: ['repository:team/cache:pull']},
-      {scopes: ['repository:team/cache:pull,push']},
-      {scopes: ['repository:team/cache:pull']},
-    ]);
+    const asked = tokens.requests.filter(({authorization}) => authorization === basic);
+    // The registry names actions in any order.
+    const actions = asked.flatMap(({scopes}) =>
+      scopes.map((scope) => scope.split(':')[2]?.split(',').sort()),
+    );
+    expect(actions).toEqual([['pull'], ['pull', 'push'], ['pull']]);
   });
 });
 
