@@ -154,6 +154,11 @@ export interface VolumeStatus {
 }
 
 /** One check of `doctor`. */
+export interface DoctorOptions extends CommonOptions, SwarmOptions {
+  /** Registries (`host:port`) that are spoken to without TLS. */
+  readonly insecureRegistries?: readonly string[];
+}
+
 export interface DoctorCheck {
   readonly name: string;
   readonly status: 'ok' | 'warning' | 'failed';
@@ -208,6 +213,8 @@ export interface BootResult {
 
 /** Without any of the first five: the whole volume and the build images. With several, what all of them say. */
 export interface CleanOptions extends CommonOptions, PackageOptions, ConfigOptions {
+  /** Registries (`host:port`) that are spoken to without TLS. */
+  readonly insecureRegistries?: readonly string[];
   /** In this repository of a registry, and not in the volume. */
   readonly registry?: string;
   /** Only the packages and kept images, whatever else is said: what a lock names can then only be had from a mirror. */

@@ -2,6 +2,7 @@ import {benchBuild} from './build.ts';
 import {benchChanges} from './changes.ts';
 import {benchDownload} from './download.ts';
 import {benchContent} from './content.ts';
+import {benchMatrix} from './matrix.ts';
 import {benchMedia} from './media.ts';
 import {benchFlash} from './flash.ts';
 import {benchOta} from './ota.ts';
@@ -13,6 +14,7 @@ import {untilInterrupted} from './until-interrupted.ts';
 /**
  * usage: npm run bench -- [build|rootfs] [--no-boot] [--json]      both by default
  *        npm run bench -- changes [--json]      another host name, user, password and key, with the time of each phase
+ *        npm run bench -- matrix [VARIANTS] [--json]      default: 20; needs docker-registry
  *        npm run bench -- media [--json]
  *        npm run bench -- content [--json]              needs 20 GB in BENCH_FOLDER or the temporary folder
  *        npm run bench -- download [--json]      needs curl
@@ -34,6 +36,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
     rootfs: () => benchRootFs({log, signal}),
     flash: () => benchFlash({target: argument ?? 'out', rate: numberAfter(args, '--rate='), log}),
     ota: () => benchOta({rootfs: argument, log}),
+    matrix: () => benchMatrix({variants: Number(argument ?? 20), log, signal}),
     media: () => benchMedia({log}),
     swarm: () => benchSwarm({components: (argument ?? 'root_fs').split(','), log, signal}),
     content: () => benchContent({log}),

@@ -8,7 +8,7 @@ import {join} from 'node:path';
 import {pipeline} from 'node:stream/promises';
 import {promisify} from 'node:util';
 import {sha256File} from '../api/archive/sha256-file.ts';
-import {parseRepository} from '../api/pipeline/cache-options.ts';
+import {parseRepository} from '../api/registry/repository-name.ts';
 import {deliver} from '../api/pipeline/deliver.ts';
 import {ArtifactRepository} from '../api/registry/artifact-repository.ts';
 import {DockerRegistry} from '../test/registry/docker-registry.ts';

@@ -248,8 +248,7 @@ export class ArtifactStore implements EntryReader {
     const pipe = new PassThrough({highWaterMark: 1024 ** 2});
     const reading = reader
       .readFile(entry, name, async (chunk) => {
-        if (!pipe.write(chunk))
-          await new Promise((resolve) => pipe.once('drain', resolve).once('close', resolve));
+        if (!pipe.write(chunk)) await drained(pipe);
       })
       .then(
         () => pipe.end(),
@@ -401,4 +400,15 @@ function parseDigests(output: string): [name: string, sha256: string][] {
     .split('\n')
     .filter((line) => /^[0-9a-f]{64} [ *]/.test(line))
     .map((line) => [line.slice(66), line.slice(0, 64)]);
+}
+
+/** Waits until a stream takes more, or is closed. */
+function drained(stream: PassThrough): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
 }

@@ -1,5 +1,3 @@
-import {createHash} from 'node:crypto';
-
 const mebibyte = 1024 ** 2;
 
 /** What is all zero over so many aligned bytes is a hole, wherever the file system that has the file says there is one. */
@@ -9,6 +7,14 @@ const zeros = Buffer.alloc(block);
 /** More parts than this would make a manifest that registries refuse (4 MiB). */
 const mostParts = 8192;
 
+/**
+ * A part ends after these two bytes and one whose lowest bits are zero: in what is packed, that is once in a mebibyte
+ * for four bits. Workers of a swarm cut in the same way (`cut_after` in `build-images/swarm_worker/worker`).
+ */
+const marker = Buffer.from([0xd7, 0x3b]);
+const markerBits = 16;
+const markedBytes = 3;
+
 /** A piece of a file. */
 export interface CutPart {
   readonly offset: number;
@@ -16,31 +22,31 @@ export interface CutPart {
 }
 
 /**
- * Cuts files where their content says so: a rolling hash over the last bytes ends a part. What two files have in common
- * is therefore cut in the same way, also where it lies at another offset, and is kept once.
+ * Cuts files where their content says so, and not at offsets. What two files have in common is therefore cut in the same
+ * way, also where it lies at another offset, and is kept once.
  *
  * The same content gives the same parts, whatever holes the file had where it was read.
  */
 export class ContentCutter {
   readonly #onPart: (part: CutPart) => Promise<void>;
   readonly #least: number;
+  readonly #most: number;
   readonly #mask: number;
   readonly #buffer: Buffer;
-  /** Bytes of `#buffer` that wait, the offset of the first of them, and how far the hash has come. */
+  /** Bytes of `#buffer` that wait, the offset of the first of them, and how many hold no end. */
   #filled = 0;
   #start = 0;
   #scanned = 0;
-  #hash = 0;
 
   /** @param sizeBytes of the file: parts of larger ones are larger. */
   constructor(sizeBytes: number, onPart: (part: CutPart) => Promise<void>) {
     this.#onPart = onPart;
     let average = mebibyte;
-    while (sizeBytes / average > mostParts / 2) average *= 2;
+    while (sizeBytes / average > mostParts / 2 && average < 16 * mebibyte) average *= 2;
     this.#least = average / 4;
-    // The high bits, because they depend on the most bytes.
-    this.#mask = ((average - 1) << (32 - Math.log2(average))) >>> 0;
-    this.#buffer = Buffer.allocUnsafe(average * 4);
+    this.#most = average * 4;
+    this.#mask = (1 << (Math.log2(average) - markerBits)) - 1;
+    this.#buffer = Buffer.allocUnsafe(this.#most + block);
   }
 
   /** Takes the next data of the file; between the last and this there may be a hole. */
@@ -73,18 +79,18 @@ export class ContentCutter {
   }
 
   async #cut(): Promise<void> {
-    let hash = this.#hash;
-    const buffer = this.#buffer;
-    const last = buffer.length - block;
-    for (let at = Math.max(this.#scanned, this.#least); at < this.#filled; at++) {
-      hash = ((hash << 1) + (gear[buffer[at] as number] as number)) | 0;
-      if ((hash & this.#mask) === 0 || at === last) {
-        await this.#emit(at + 1);
-        return;
-      }
+    const waiting = this.#buffer.subarray(0, Math.min(this.#filled, this.#most));
+    let from = Math.max(this.#scanned, this.#least - markedBytes);
+    for (;;) {
+      const found = waiting.indexOf(marker, from);
+      const after = found + markedBytes;
+      if (found === -1 || after > waiting.length) break;
+      if (((waiting[after - 1] ?? 0) & this.#mask) === 0) return this.#emit(after);
+      from = found + 1;
     }
-    this.#scanned = this.#filled;
-    this.#hash = hash;
+    if (waiting.length === this.#most) return this.#emit(this.#most);
+    // The next bytes may complete a mark.
+    this.#scanned = Math.max(from, this.#filled - markedBytes + 1);
   }
 
   async #emit(length: number): Promise<void> {
@@ -94,18 +100,11 @@ export class ContentCutter {
     this.#filled -= length;
     this.#start += length;
     this.#scanned = 0;
-    this.#hash = 0;
     await this.#onPart({offset, content});
   }
 
   async #flush(): Promise<void> {
     if (this.#filled > 0) await this.#emit(this.#filled);
     this.#scanned = 0;
-    this.#hash = 0;
   }
 }
-
-/** A random number for each byte: the same on every machine and for good, or equal content would be cut differently. */
-const gear = Int32Array.from({length: 256}, (_, byte) =>
-  createHash('sha256').update(`hypriotkit gear ${byte}`).digest().readInt32LE(),
-);

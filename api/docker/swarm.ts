@@ -11,6 +11,8 @@ export interface SwarmNode {
   readonly machine: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** Of its engine: `20.10.24`. */
+  readonly version: string;
   /** It is up and takes work. */
   readonly ready: boolean;
 }
@@ -104,6 +106,7 @@ export class DockerSwarm {
       machine: description.Platform.Architecture,
       cpus: (description.Resources.NanoCPUs ?? 0) / 1e9,
       memoryBytes: description.Resources.MemoryBytes ?? 0,
+      version: description.Engine?.EngineVersion ?? '',
       ready: status.State === 'ready' && spec.Availability === 'active',
     }));
   }
@@ -117,6 +120,28 @@ export class DockerSwarm {
       )) as Created;
       return id;
     });
+  }
+
+  /** A service that every node is to fetch an image for, and start nothing of. */
+  async createFetch(
+    {name, image, labels}: Pick<ServiceSpec, 'name' | 'image' | 'labels'>,
+    login: RegistryLogin | undefined,
+  ): Promise<string> {
+    const spec = {
+      Name: name,
+      Labels: {...labels},
+      Mode: {Global: {}},
+      TaskTemplate: {
+        // No image has such a program: that a node says so means that it has the image.
+        ContainerSpec: {Image: image, Command: ['/hypriotkit-fetched'], Labels: {...labels}},
+        RestartPolicy: {Condition: 'none'},
+      },
+    };
+    const {id} = (await this.#docker.createService(
+      login as Dockerode.AuthConfig,
+      spec as Dockerode.CreateServiceOptions,
+    )) as Created;
+    return id;
   }
 
   /** @returns its id; undefined when the name is taken. */
@@ -283,6 +308,7 @@ interface RawNode {
     readonly Hostname: string;
     readonly Platform: {readonly Architecture: string};
     readonly Resources: {readonly NanoCPUs?: number; readonly MemoryBytes?: number};
+    readonly Engine?: {readonly EngineVersion?: string};
   };
   readonly Status: {readonly State: string};
 }

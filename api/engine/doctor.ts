@@ -1,18 +1,27 @@
 import {spawn} from 'node:child_process';
 import {defaultConfigs} from '../../configs/default-configs.ts';
 import {PipelineError} from '../errors.ts';
-import type {CommonOptions, DoctorCheck} from '../options.ts';
+import type {DoctorCheck, DoctorOptions} from '../options.ts';
+import {parseRepository} from '../registry/repository-name.ts';
 import {findAnyBaseImage, findBaseImage} from './base-image.ts';
 import {baseSuite} from './build-base-image.ts';
 import {canRunArchitecture} from './binfmt.ts';
 import {openSession} from './open-session.ts';
 import type {EngineSession} from './session.ts';
+import {checkSwarm} from './swarm/check-swarm.ts';
 
 /** Less memory than this, and the largest step may be killed. */
 const wantedMemoryBytes = 3 * 1024 ** 3;
 
-/** Looks at everything that a build needs and says for each what to do when it is missing. Changes nothing. */
-export async function doctor(options: CommonOptions = {}): Promise<readonly DoctorCheck[]> {
+/**
+ * Looks at everything that a build needs and says for each what to do when it is missing. Changes nothing, but that with
+ * `engine: 'swarm'` every node fetches an image of nothing from the registry.
+ *
+ * @throws PipelineError `USAGE` for a registry whose name is none.
+ */
+export async function doctor(options: DoctorOptions = {}): Promise<readonly DoctorCheck[]> {
+  const registry =
+    options.registry === undefined ? undefined : parseRepository(options.registry, '--registry');
   const checks: DoctorCheck[] = [checkNode()];
   let session: EngineSession;
   try {
@@ -34,6 +43,17 @@ export async function doctor(options: CommonOptions = {}): Promise<readonly Doct
     checks.push(checkMemory(engine.memoryBytes));
     checks.push(await checkBaseImage(session));
     checks.push(await checkEmulation(session));
+    if (options.engine === 'swarm' || registry !== undefined) {
+      const {swarm, images} = session;
+      const found = await checkSwarm({
+        swarm,
+        images,
+        registry,
+        insecure: registry !== undefined && (options.insecureRegistries ?? []).includes(registry.registry),
+        signal: options.signal ?? new AbortController().signal,
+      });
+      checks.push(...found);
+    }
     return checks;
   } finally {
     await session.close();

@@ -1,6 +1,7 @@
 import {PipelineError} from '../errors.ts';
 import type {CacheOptions} from '../options.ts';
-import {parseImageReference, type ImageReference} from '../registry/reference.ts';
+import type {ImageReference} from '../registry/reference.ts';
+import {parseRepository} from '../registry/repository-name.ts';
 
 /** How much is sent to a registry: what was asked for, or what every step made. */
 export type CacheMode = 'min' | 'max';
@@ -51,18 +52,4 @@ function parseTarget(text: string): CacheTarget {
     });
   }
   return {reference: parseRepository(name, '--cache-to'), mode: mode as CacheMode};
-}
-
-/**
- * Reads the name of a repository.
- *
- * @throws PipelineError `USAGE`
- */
-export function parseRepository(text: string, option: string): ImageReference {
-  const reference = parseImageReference(text);
-  if (reference !== undefined && reference.tag === undefined && reference.digest === undefined)
-    return reference;
-  throw new PipelineError('USAGE', `${option} "${text}" is not the name of a repository of a registry`, {
-    hint: 'Write it as registry.example:5000/team/cache, without a tag: the tags are the fingerprints.',
-  });
 }

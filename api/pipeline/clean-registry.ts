@@ -3,7 +3,7 @@ import {baseImageStep} from '../components/components.ts';
 import {PipelineError} from '../errors.ts';
 import type {CleanOptions, CleanResult} from '../options.ts';
 import {ArtifactRepository} from '../registry/artifact-repository.ts';
-import {parseRepository} from './cache-options.ts';
+import {parseRepository} from '../registry/repository-name.ts';
 import {selectEntries} from './clean-selection.ts';
 
 /**
@@ -15,14 +15,17 @@ import {selectEntries} from './clean-selection.ts';
  */
 export async function cleanRegistry(
   registry: string,
-  {components = [], unreachable, olderThanMs, keepBytes, dryRun, signal}: CleanOptions,
+  {components = [], unreachable, olderThanMs, keepBytes, dryRun, insecureRegistries, signal}: CleanOptions,
 ): Promise<CleanResult> {
   if (unreachable === true) {
     throw new PipelineError('USAGE', 'what nobody uses cannot be told of a registry: others use it, too', {
       hint: 'Say how old: --older-than 30d.',
     });
   }
-  await using repository = new ArtifactRepository(parseRepository(registry, '--registry'), {signal});
+  await using repository = new ArtifactRepository(parseRepository(registry, '--registry'), {
+    insecureRegistries,
+    signal,
+  });
   const store = new RegistryStore(repository);
   const listed: ListedEntry[] = [];
   for await (const entry of store.list()) listed.push(entry);

@@ -7,7 +7,7 @@ import type {Step} from '../components/step.ts';
 import {PipelineError} from '../errors.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {BuildOptions} from '../options.ts';
-import {parseRepository} from './cache-options.ts';
+import {parseRepository} from '../registry/repository-name.ts';
 import {isLoopback} from '../registry/registry-connection.ts';
 import {SwarmRunner} from './swarm-runner.ts';
 
@@ -78,10 +78,13 @@ export async function openSwarm(
       },
     );
   }
-  const patience = new Patience(signal, (message) => emit({type: 'notice', level: 'warning', message}));
+  const warn = (message: string) => emit({type: 'notice', level: 'warning', message});
+  const patience = new Patience(signal, warn);
   const insecure = insecureRegistries.includes(reference.registry);
-  const shared = await SwarmRegistry.open(reference, insecure, signal);
+  const shared = await SwarmRegistry.open(reference, insecure, signal, warn);
   try {
+    // One that is away now is said at once: it is waited for only when it goes away later.
+    await shared.probe();
     const swarm = await SwarmSession.open(session.swarm, (role) => session.labels(role), patience, heartbeat);
     session.outlivesEngine = true;
     const jobs = Math.max(1, capacityOf(await swarm.nodes()));

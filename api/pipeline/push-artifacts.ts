@@ -14,6 +14,12 @@ import {Holdings} from './holdings.ts';
 import type {Run} from './run.ts';
 import {baseImageEntry, KeptImageReader} from './shared-base-image.ts';
 
+/** What of a run is needed to send what it has made. */
+export type Sender = Pick<
+  Run,
+  'selection' | 'cacheChoice' | 'cache' | 'store' | 'session' | 'lockFile' | 'emit' | 'signal'
+>;
+
 /** The finished entries, by step. */
 type Entries = ReadonlyMap<string, StoreEntry>;
 
@@ -23,7 +29,7 @@ type Entries = ReadonlyMap<string, StoreEntry>;
  *
  * @throws PipelineError `KEY_UNUSABLE`
  */
-export async function pushArtifacts(run: Run, entries: Entries): Promise<PushedArtifacts[]> {
+export async function pushArtifacts(run: Sender, entries: Entries): Promise<PushedArtifacts[]> {
   const {cacheChoice, emit, signal} = run;
   const key = cacheChoice.sign === undefined ? undefined : await loadCacheSigningKey(cacheChoice.sign);
   const pushed: PushedArtifacts[] = [];
@@ -74,14 +80,14 @@ function describe({sent, count}: Push, label: string): string {
 
 /** What goes to one registry. */
 class Push {
-  readonly #run: Run;
+  readonly #run: Sender;
   readonly #store: RegistryStore;
   readonly #key: CacheKey | undefined;
   readonly #holdings: Holdings;
   #sent: Sent = {sentBytes: 0, totalBytes: 0};
   count = 0;
 
-  constructor(run: Run, store: RegistryStore, key: CacheKey | undefined) {
+  constructor(run: Sender, store: RegistryStore, key: CacheKey | undefined) {
     this.#run = run;
     this.#store = store;
     this.#key = key;

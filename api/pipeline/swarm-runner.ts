@@ -227,13 +227,9 @@ export class SwarmRunner implements StepRunner {
   }
 
   #pushed(image: string, {images, engine}: RunContext['session'], signal: AbortSignal): Promise<string> {
-    const repository = {
-      name: this.#registry.label,
-      login: this.#registry.login,
-      find: (tag: string) => this.#registry.findImage(tag),
-    };
     const known =
-      this.#images.get(image) ?? ensurePushed(images, image, engine.architecture, repository, signal);
+      this.#images.get(image) ??
+      ensurePushed(images, image, engine.architecture, this.#registry.images, signal);
     this.#images.set(image, known);
     return known;
   }

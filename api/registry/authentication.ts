@@ -1,5 +1,6 @@
 import {PipelineError} from '../errors.ts';
-import type {Credentials} from './credentials.ts';
+import type {Credentials, IdentityToken} from './credentials.ts';
+import type {RegistryRequest} from './registry-connection.ts';
 
 /** How a registry wants to be asked, from its `WWW-Authenticate` header (RFC 9110, 11.6.1). */
 export interface Challenge {
@@ -46,4 +47,21 @@ export function tokenUrl({parameters}: Challenge, repository: string, registry: 
   if (service !== undefined) url.searchParams.set('service', service);
   url.searchParams.set('scope', parameters.get('scope') ?? `repository:${repository}:pull`);
   return url;
+}
+
+/** Asks a token server for a token in exchange for that of a login (Docker: "OAuth 2.0 token authentication"). */
+export function refreshForm({searchParams}: URL, {identityToken}: IdentityToken): RegistryRequest {
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    refresh_token: identityToken,
+    client_id: 'hypriotkit',
+    service: searchParams.get('service') ?? '',
+    scope: searchParams.get('scope') ?? '',
+  });
+  return {
+    method: 'POST',
+    path: '',
+    headers: {'content-type': 'application/x-www-form-urlencoded'},
+    body: Buffer.from(form.toString()),
+  };
 }

@@ -45,7 +45,7 @@ export async function uploadBlob(upload: BlobUpload): Promise<'sent' | 'known'> 
       const piece = content.subarray(at, at + pieceBytes);
       const answer = await sendPiece(upload, 'PATCH', location, at, piece);
       if (answer.statusCode !== 202) throw startAgain(reference, answer.statusCode);
-      location = locationOf(upload, answer);
+      location = await locationOf(upload, answer);
     }
     const last = new URL(location);
     last.searchParams.set('digest', upload.digest);
@@ -98,7 +98,7 @@ async function sendPiece(
 
 /** How many bytes of an interrupted upload have arrived; undefined when the registry has forgotten it. */
 async function received({connection, reference}: BlobUpload, location: URL): Promise<number | undefined> {
-  const answer = await ready(reference, () => connection.send(reference, {path: location}));
+  const answer = await ready(reference, () => connection.send(reference, {path: location, once: true}));
   await answer.body.dump();
   if (answer.statusCode !== 204) return undefined;
   const [, last = '0'] = /^(?:bytes=)?0-(\d+)$/.exec([answer.headers['range'] ?? ''].flat()[0] ?? '') ?? [];
@@ -106,7 +106,10 @@ async function received({connection, reference}: BlobUpload, location: URL): Pro
   return last === '0' ? 0 : Number(last) + 1;
 }
 
-function locationOf({connection, reference}: BlobUpload, {headers}: Dispatcher.ResponseData): URL {
+async function locationOf(
+  {connection, reference}: BlobUpload,
+  {headers}: Dispatcher.ResponseData,
+): Promise<URL> {
   const [location] = [headers['location'] ?? []].flat();
   if (location !== undefined) return connection.resolve(reference, location);
   throw new PipelineError(

@@ -1,11 +1,11 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {PipelineError} from '../errors.ts';
-import type {Credentials} from './credentials.ts';
+import type {Login} from './credentials.ts';
 
 /** What helpers say for a registry that nobody has logged in to (docker/docker-credential-helpers, credentials/error.go). */
 const notFound = /credentials not found/;
-/** Takes the place of a user name where the secret is a token of the registry's own kind. */
+/** Takes the place of a user name where the secret is an identity token. */
 const tokenUser = '<token>';
 
 /**
@@ -15,7 +15,7 @@ const tokenUser = '<token>';
  * @returns undefined when it has none
  * @throws PipelineError `TOOL_MISSING` when there is no such program, `REGISTRY_FAILED` for what it complains of
  */
-export async function askCredentialHelper(helper: string, server: string): Promise<Credentials | undefined> {
+export async function askCredentialHelper(helper: string, server: string): Promise<Login | undefined> {
   const program = `docker-credential-${helper}`;
   // It may want to ask the user something, on the terminal.
   const child = spawn(program, ['get'], {stdio: ['pipe', 'pipe', 'inherit']});
@@ -41,9 +41,7 @@ export async function askCredentialHelper(helper: string, server: string): Promi
   const {Username: username, Secret: password} = parse(said, program);
   if (typeof username !== 'string' || typeof password !== 'string')
     throw failed(`${program} gives neither user nor password for ${server}`);
-  if (username === tokenUser)
-    throw failed(`${program} has a token for ${server} and no password, which is not supported`);
-  return {username, password};
+  return username === tokenUser ? {identityToken: password} : {username, password};
 }
 
 /** What it said may hold the password, and is never shown. */

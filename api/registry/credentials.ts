@@ -10,14 +10,29 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** What a registry's token server has given at login in place of a password: it gives tokens for it (OAuth 2, RFC 6749, 6). */
+export interface IdentityToken {
+  readonly identityToken: string;
+}
+
+/** How somebody is logged in to a registry. */
+export type Login = Credentials | IdentityToken;
+
 /** Finds the credentials for a registry; undefined means to try without. */
-export type FindCredentials = (registry: string) => Promise<Credentials | undefined>;
+export type FindCredentials = (registry: string) => Promise<Login | undefined>;
+
+interface StoredLogin {
+  readonly auth?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly identitytoken?: string;
+}
 
 interface DockerConfig {
   /** A helper for every registry that has none of its own. */
   readonly credsStore?: string;
   readonly credHelpers?: Readonly<Record<string, string>>;
-  readonly auths?: Readonly<Record<string, {auth?: string; username?: string; password?: string}>>;
+  readonly auths?: Readonly<Record<string, StoredLogin>>;
 }
 
 /**
@@ -45,6 +60,7 @@ export function credentialsFromFiles(
       credsStore === undefined ? undefined : await askStore(credsStore, plain.at(-1) ?? registry);
     if (stored !== undefined) return stored;
     const entry = names.map((name) => auths[name]).find((found) => found !== undefined);
+    if (entry?.identitytoken) return {identityToken: entry.identitytoken};
     if (entry?.username !== undefined && entry.password !== undefined) {
       return {username: entry.username, password: entry.password};
     }
@@ -54,7 +70,7 @@ export function credentialsFromFiles(
   };
 }
 
-async function askStore(helper: string, server: string): Promise<Credentials | undefined> {
+async function askStore(helper: string, server: string): Promise<Login | undefined> {
   try {
     return await askCredentialHelper(helper, server);
   } catch (error) {

@@ -1,6 +1,7 @@
 import {setTimeout} from 'node:timers/promises';
 import type {Dispatcher} from 'undici';
 import {PipelineError} from '../errors.ts';
+import {isBusy, RegistryAwayError} from './registry-away.ts';
 import {formatImageReference, type ImageReference} from './reference.ts';
 
 /** How often something is tried, and how long it waits before the second time; doubled each time. */
@@ -52,12 +53,10 @@ export async function ready(
   try {
     answer = await send();
   } catch (error) {
-    // A connection that broke has a cause; what the registry said has none.
-    const isBroken = error instanceof PipelineError && error.cause !== undefined;
-    throw isBroken ? new Interrupted(error) : error;
+    throw error instanceof RegistryAwayError ? new Interrupted(error) : error;
   }
   const {statusCode, headers} = answer;
-  if (statusCode !== 429 && statusCode < 500) return answer;
+  if (!isBusy(statusCode)) return answer;
   await answer.body.dump();
   const failure = refusal(reference, statusCode);
   const seconds = Number([headers['retry-after'] ?? ''].flat()[0]);
@@ -80,9 +79,13 @@ export function refusal(reference: ImageReference, status: number): PipelineErro
       'Removing must be allowed in its configuration: storage.delete.enabled.',
     );
   }
-  return failed(
-    `the registry ${registry} answers ${status} for ${formatImageReference(reference)}`,
-    status >= 500 ? 'Is there room left on its disk? Its log says more.' : undefined,
+  const message = `the registry ${registry} answers ${status} for ${formatImageReference(reference)}`;
+  if (!isBusy(status)) return failed(message, undefined);
+  return new RegistryAwayError(
+    message,
+    status === 429
+      ? 'It has been asked too often: try again later.'
+      : 'Is there room left on its disk? Its log says more.',
   );
 }
 

@@ -8,6 +8,7 @@ import {
   configOption,
   given,
   imageOption,
+  insecureOption,
   jsonLinesOption,
   packageVolumeOption,
   targetOption,
@@ -41,6 +42,7 @@ export const cleanCommand = (context: CliContext) =>
         'in this repository of a registry instead of the volume; what others need may be among it',
       ).conflicts(['unreachable', 'packages', 'volume']),
     )
+    .addOption(insecureOption())
     .addOption(targetOption())
     .addOption(configOption())
     .addOption(volumeOption())
@@ -62,7 +64,7 @@ Examples:
   $ hypriotkit clean --registry registry.example/team/cache --older-than 30d
 `,
     )
-    .action(async (components, {json, yes, olderThan, keep, ...flags}) => {
+    .action(async (components, {json, yes, olderThan, keep, insecure, ...flags}) => {
       const signal = context.interrupt.listen();
       const {status, clean} = await context.loadApi();
       const byEntry =
@@ -71,7 +73,7 @@ Examples:
         keep !== undefined ||
         flags.registry !== undefined;
       const options = {
-        ...given({...flags, olderThanMs: olderThan, keepBytes: keep}),
+        ...given({...flags, olderThanMs: olderThan, keepBytes: keep, insecureRegistries: insecure}),
         ...(components.length > 0 && {components}),
         signal,
       };

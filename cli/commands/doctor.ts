@@ -1,28 +1,33 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
 import {ExitCode} from '../exit-code.ts';
-import {given, jsonOption, volumeOption} from '../options.ts';
+import {engineOption, given, insecureOption, jsonOption, registryOption, volumeOption} from '../options.ts';
 
 /** `hypriotkit doctor`: whether this machine can build, and what to do where it cannot. */
 export const doctorCommand = (context: CliContext) =>
   new Command('doctor')
     .description('check what a build needs here, each problem with its fix')
     .addOption(volumeOption())
+    .addOption(engineOption())
+    .addOption(registryOption())
+    .addOption(insecureOption())
     .addOption(jsonOption())
     .addHelpText(
       'after',
       `
-The exit status is 1 if a check failed.
+The exit status is 1 if a check failed. With --engine swarm and --registry, every node fetches an image of a
+few bytes from there.
 
 Examples:
   $ hypriotkit doctor
+  $ hypriotkit doctor --engine swarm --registry registry.example:5000/team/images
   $ ./hypriotkit --setup doctor    first install and start what is missing
 `,
     )
-    .action(async ({json, ...flags}) => {
+    .action(async ({json, insecure, ...flags}) => {
       const signal = context.interrupt.listen();
       const {doctor} = await context.loadApi();
-      const checks = await doctor({...given(flags), signal});
+      const checks = await doctor({...given({...flags, insecureRegistries: insecure}), signal});
       if (json) {
         context.stdout.write(`${JSON.stringify(checks, null, 2)}\n`);
       } else {

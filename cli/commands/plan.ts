@@ -1,6 +1,13 @@
 import {Option} from '@commander-js/extra-typings';
 import type {CliContext} from '../context.ts';
-import {cacheFromOption, cacheTrustOption, given, jsonOption, projectCommand} from '../options.ts';
+import {
+  cacheFromOption,
+  cacheTrustOption,
+  given,
+  insecureOption,
+  jsonOption,
+  projectCommand,
+} from '../options.ts';
 
 /** `hypriotkit plan`: what a build would do, and why. */
 export const planCommand = (context: CliContext) =>
@@ -11,6 +18,7 @@ export const planCommand = (context: CliContext) =>
   )
     .addOption(cacheFromOption())
     .addOption(cacheTrustOption())
+    .addOption(insecureOption())
     .addOption(jsonOption())
     .addOption(new Option('--dot', 'print the graph for Graphviz').conflicts('json'))
     .addHelpText(
@@ -22,10 +30,14 @@ Examples:
   $ hypriotkit plan rpi_sd_image --json | jq '.steps[] | select(.action == "run").step'
 `,
     )
-    .action(async (components, {json, dot, ...flags}) => {
+    .action(async (components, {json, dot, insecure, ...flags}) => {
       const signal = context.interrupt.listen();
       const {plan} = await context.loadApi();
-      const result = await plan({...given(flags), ...(components.length > 0 && {components}), signal});
+      const result = await plan({
+        ...given({...flags, insecureRegistries: insecure}),
+        ...(components.length > 0 && {components}),
+        signal,
+      });
       if (json) {
         context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
         return;

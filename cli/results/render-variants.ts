@@ -16,7 +16,9 @@ export function renderVariants(
       const what = `${formatCount(artifacts.length, 'file')}, ${formatBytes(bytes)}`;
       return `${colors.green(symbols.done)} ${padEnd(variant, width)}  ${what}`;
     }
-    const why = failures.map(({step, message}) => `${step}: ${message}`).join('; ');
+    // The line begins with the variant.
+    const nameOf = (step: string) => step.replace(` [${variant}]`, '');
+    const why = failures.map(({step, message}) => `${nameOf(step)}: ${message}`).join('; ');
     return `${colors.red(symbols.failed)} ${padEnd(variant, width)}  ${colors.red(why || 'not built')}`;
   });
   const failed = variants.filter(({outcome}) => outcome === 'failed').length;

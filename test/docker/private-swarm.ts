@@ -3,10 +3,13 @@ import {execFile, spawn, type ChildProcess} from 'node:child_process';
 import {randomBytes, randomInt} from 'node:crypto';
 import {once} from 'node:events';
 import {mkdir, mkdtemp, readdir, rm, rmdir, writeFile} from 'node:fs/promises';
+import {get} from 'node:http';
+import {get as getSecurely} from 'node:https';
 import {createServer, type AddressInfo} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
+import {TestAuthority, type CertificateFiles} from '../registry/certificates.ts';
 import {until} from './engine.ts';
 
 const run = promisify(execFile);
@@ -20,6 +23,7 @@ export class PrivateNode {
   readonly #namespace: string;
   readonly #arguments: readonly string[];
   readonly #folder: string;
+  readonly #certificates: string | undefined;
   #process: ChildProcess | undefined;
   #log = '';
 
@@ -30,6 +34,8 @@ export class PrivateNode {
     /** Address and network of its containers. */
     readonly bridge: string;
     readonly registry: string;
+    /** The folder of certificates of registries that its engine sees; without any, the registry has no TLS. */
+    readonly certificates: string | undefined;
     readonly folder: string;
     readonly cgroup: string;
   }) {
@@ -37,13 +43,15 @@ export class PrivateNode {
     this.address = options.address;
     this.#namespace = options.namespace;
     this.#folder = options.folder;
+    this.#certificates = options.certificates;
     this.socket = join(options.folder, 'docker.sock');
     this.docker = new Docker({socketPath: this.socket});
     this.#arguments = [
       ...['--host', `unix://${this.socket}`, '--data-root', join(options.folder, 'data')],
       ...['--exec-root', join(options.folder, 'exec'), '--pidfile', join(options.folder, 'pid')],
       ...['--bip', options.bridge, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
-      ...['--insecure-registry', options.registry, '--cgroup-parent', options.cgroup],
+      ...(options.certificates === undefined ? ['--insecure-registry', options.registry] : []),
+      ...['--cgroup-parent', options.cgroup],
     ];
   }
 
@@ -53,14 +61,21 @@ export class PrivateNode {
     await rm(join(this.#folder, 'pid'), {force: true});
     await rm(join(this.#folder, 'exec'), {recursive: true, force: true});
     // A containerd of the machine would keep the containers alive: this engine is to start one of its own.
-    const script =
-      'mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd && hostname "$0" && exec dockerd "$@"';
+    const script = `
+      mkdir -p /run/containerd /etc/docker
+      mount -t tmpfs tmpfs /run/containerd
+      mount -t tmpfs tmpfs /etc/docker
+      name=$1 certificates=$2
+      shift 2
+      [ -z "$certificates" ] || cp -R "$certificates" /etc/docker/certs.d
+      hostname "$name"
+      exec dockerd "$@"`;
     this.#process = spawn(
       'nsenter',
       [
         `--net=/run/netns/${this.#namespace}`,
         ...['unshare', '--mount', '--uts', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc'],
-        ...['sh', '-euc', script, this.name, ...this.#arguments],
+        ...['sh', '-euc', script, 'sh', this.name, this.#certificates ?? '', ...this.#arguments],
       ],
       {stdio: ['ignore', 'pipe', 'pipe'], env: {PATH: process.env['PATH'] ?? '', HOME: this.#folder}},
     );
@@ -90,11 +105,13 @@ export class PrivateNode {
 export class PrivateRegistry {
   readonly host: string;
   readonly #folder: string;
+  readonly #tls: CertificateFiles | undefined;
   #process: ChildProcess | undefined;
 
-  constructor(host: string, folder: string) {
+  constructor(host: string, folder: string, tls: CertificateFiles | undefined) {
     this.host = host;
     this.#folder = folder;
+    this.#tls = tls;
   }
 
   async start(): Promise<void> {
@@ -102,18 +119,22 @@ export class PrivateRegistry {
       version: 0.1,
       log: {accesslog: {disabled: true}, level: 'error'},
       storage: {filesystem: {rootdirectory: join(this.#folder, 'storage')}, delete: {enabled: true}},
-      http: {addr: this.host, secret: 'test'},
+      http: {addr: this.host, secret: 'test', ...(this.#tls && {tls: this.#tls})},
     };
     await mkdir(this.#folder, {recursive: true});
     // JSON is YAML.
     await writeFile(join(this.#folder, 'config.yml'), JSON.stringify(config));
     this.#process = spawn('docker-registry', ['serve', join(this.#folder, 'config.yml')], {stdio: 'ignore'});
-    await until('the registry', () =>
-      fetch(`http://${this.host}/v2/`).then(
-        ({ok}) => ok || undefined,
+    // Whoever speaks to it looks at its certificate; this only waits until there is one.
+    const asking = this.#tls === undefined ? get : getSecurely;
+    const url = `${this.#tls === undefined ? 'http' : 'https'}://${this.host}/v2/`;
+    await until('the registry', async () => {
+      const request = asking(url, {rejectUnauthorized: false, agent: false});
+      return once(request, 'response').then(
+        () => (request.destroy(), true),
         () => undefined,
-      ),
-    );
+      );
+    });
   }
 
   async stop(): Promise<void> {
@@ -122,12 +143,6 @@ export class PrivateRegistry {
     const gone = once(child, 'close');
     child.kill('SIGKILL');
     await gone;
-  }
-
-  /** Tags of a repository. */
-  async tags(repository: string): Promise<readonly string[]> {
-    const answer = await fetch(`http://${this.host}/v2/${repository}/tags/list`);
-    return answer.ok ? (((await answer.json()) as {tags: string[] | null}).tags ?? []) : [];
   }
 }
 
@@ -138,11 +153,20 @@ export class PrivateRegistry {
 export class PrivateSwarm implements AsyncDisposable {
   readonly nodes: readonly PrivateNode[];
   readonly registry: PrivateRegistry;
+  /** A folder like Docker's `certs.d`, where its registry speaks TLS with a certificate that nobody else knows. */
+  readonly certificates: string | undefined;
   readonly #folder: string;
   readonly #id: string;
   readonly #cgroup: string;
 
-  private constructor(id: string, folder: string, nodes: readonly PrivateNode[], registry: PrivateRegistry) {
+  private constructor(
+    id: string,
+    folder: string,
+    nodes: readonly PrivateNode[],
+    registry: PrivateRegistry,
+    certificates: string | undefined,
+  ) {
+    this.certificates = certificates;
     this.#id = id;
     this.#folder = folder;
     this.#cgroup = `/hypriotkit-test-${id}`;
@@ -151,11 +175,14 @@ export class PrivateSwarm implements AsyncDisposable {
   }
 
   /** The first engine is the manager. */
-  static async start(count: number): Promise<PrivateSwarm> {
+  static async start(count: number, {tls = false} = {}): Promise<PrivateSwarm> {
     const id = randomBytes(3).toString('hex');
     const folder = await mkdtemp(join(tmpdir(), 'hypriotkit-swarm-'));
     const network = `10.${randomInt(130, 250)}`;
     const host = `${network}.0.1:${await freePort()}`;
+    const certificates = tls ? join(folder, 'certs.d') : undefined;
+    const certificate =
+      certificates === undefined ? undefined : await issueCertificate(folder, certificates, host);
     const nodes = Array.from({length: count}, (_, index) => {
       const number = index + 1;
       return new PrivateNode({
@@ -164,11 +191,13 @@ export class PrivateSwarm implements AsyncDisposable {
         address: `${network}.0.${10 + number}`,
         bridge: `${network}.${number}.1/24`,
         registry: host,
+        certificates,
         folder: join(folder, `node-${number}`),
         cgroup: `/hypriotkit-test-${id}`,
       });
     });
-    const swarm = new PrivateSwarm(id, folder, nodes, new PrivateRegistry(host, join(folder, 'registry')));
+    const registry = new PrivateRegistry(host, join(folder, 'registry'), certificate);
+    const swarm = new PrivateSwarm(id, folder, nodes, registry, certificates);
     try {
       await swarm.#link(network);
       await Promise.all([swarm.registry.start(), ...nodes.map((node) => node.start())]);
@@ -253,7 +282,13 @@ export class PrivateSwarm implements AsyncDisposable {
 
   async #join(): Promise<void> {
     const {docker, address} = this.manager;
-    await docker.swarmInit({ListenAddr: `${address}:2377`, AdvertiseAddr: address, ForceNewCluster: false});
+    await docker.swarmInit({
+      ListenAddr: `${address}:2377`,
+      AdvertiseAddr: address,
+      ForceNewCluster: false,
+      // The usual five seconds make it a quarter of a minute until a dead node is missed.
+      Spec: {Dispatcher: {HeartbeatPeriod: 1e9}},
+    });
     const {JoinTokens: tokens} = (await docker.swarmInspect()) as {JoinTokens: {Worker: string}};
     for (const node of this.nodes.slice(1)) {
       await node.docker.swarmJoin({
@@ -268,6 +303,16 @@ export class PrivateSwarm implements AsyncDisposable {
       return nodes.filter(({Status}) => Status?.State === 'ready').length === this.nodes.length || undefined;
     });
   }
+}
+
+async function issueCertificate(
+  folder: string,
+  certificates: string,
+  host: string,
+): Promise<CertificateFiles> {
+  const authority = await TestAuthority.create(join(folder, 'authority'), 'swarm');
+  await authority.trustIn(certificates, host);
+  return authority.issue('registry', `IP:${host.replace(/:\d+$/, '')}`);
 }
 
 async function freePort(): Promise<number> {

@@ -6,12 +6,12 @@ const run = promisify(execFile);
 
 /** Modules of perl that the worker's program uses. */
 const modules = [
-  'Digest::SHA Errno Fcntl IO::Handle IO::Socket::IP IPC::Open2',
+  'Digest::SHA Errno Fcntl File::Temp IO::Handle IO::Socket::IP IPC::Open2',
   'JSON::PP MIME::Base64 POSIX Time::HiRes',
 ].join(' ');
 
 /** What it and the stub steps run. */
-const programs = 'perl sh cat sleep tar sha256sum mkdir truncate dd';
+const programs = 'perl sh cat sleep tar sha256sum mkdir truncate dd openssl';
 
 /**
  * Gives an engine a small image in which a worker runs: perl, a shell and a few programs of this machine. A real base

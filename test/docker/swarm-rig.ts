@@ -69,8 +69,12 @@ export class SwarmRig {
   readonly swarm: SwarmPlace;
   readonly #runs: SwarmRun[] = [];
 
-  constructor(swarm: SwarmPlace) {
+  readonly #deadAfterMs: number;
+
+  /** @param deadAfterMs after which others are taken for dead that say nothing. */
+  constructor(swarm: SwarmPlace, deadAfterMs = 60_000) {
     this.swarm = swarm;
+    this.#deadAfterMs = deadAfterMs;
   }
 
   get registry(): string {
@@ -120,14 +124,16 @@ export class SwarmRig {
       engine: 'swarm',
       registry: this.registry,
       cacheFrom: [this.registry],
-      insecureRegistries: [this.swarm.registry.host],
     } as const;
     const session = await openPackageSession(options);
     await using cache = await TeamCache.open(parseCacheOptions(options, {}), emit, signal);
     try {
       await ensureSessionVolume(session);
       session.useBaseImage(stub);
-      await using swarm = await openSwarm(session, options, emit, signal, {everyMs: 500, deadAfterMs: 4000});
+      await using swarm = await openSwarm(session, options, emit, signal, {
+        everyMs: 500,
+        deadAfterMs: this.#deadAfterMs,
+      });
       if (swarm === undefined) throw new Error('it runs on a swarm');
       const store = new ArtifactStore(session);
       const context: RunContext = {

@@ -1,9 +1,11 @@
-import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
+import {mkdir, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {build, plan, type PipelineEvent} from '../../api/index.ts';
+import {ScratchRepository} from '../git/scratch-repository.ts';
 import {DockerRegistry} from '../registry/docker-registry.ts';
+import {runCli} from './cli.ts';
 import {newVolumeName, removeTestThings, removeVolume, testBaseImage} from './engine.ts';
 
 const blank = {boot_size: '64MiB', image: 'hypriotkit-test/tool:latest'};
@@ -76,5 +78,32 @@ describe('a matrix and a registry', () => {
     const third = await build({config, volume: newVolume(), cacheFrom: [ref], variant: '320MiB'});
     expect(third.variants?.map(({outcome}) => outcome)).toEqual(['done']);
     expect(third.delivered).toEqual([]);
+  });
+
+  it('delivers the variants that can be made, and says of the other why it cannot', async () => {
+    const repository = new ScratchRepository();
+    try {
+      repository.commit({Dockerfile: 'FROM scratch\nCOPY missing /\n'});
+      const config = join(folder, 'broken', 'configs.json');
+      const target = join(folder, 'broken', 'out');
+      await mkdir(target, {recursive: true});
+      const include = [{'blank_image.size': '448MiB', 'blank_image.repo': repository.url}];
+      const matrix = {'blank_image.size': ['320MiB', '384MiB'], include};
+      await writeFile(config, JSON.stringify({blank_image: blank, matrix}));
+      const {code, stdout, stderr} = await runCli(['build', '-c', config, '-t', target, '-v', newVolume()]);
+      expect(code).toBe(1);
+      expect(stdout.trim().split('\n').sort()).toEqual(
+        ['320MiB', '384MiB'].flatMap((variant) =>
+          ['', '.sha256'].map((end) => join(target, variant, `rpi-raw.img.zip${end}`)),
+        ),
+      );
+      const table = stderr.trim().split('\n').slice(-4);
+      expect(table[0]).toMatch(/ 320MiB +2 files, /);
+      expect(table[1]).toMatch(/ 384MiB +2 files, /);
+      expect(table[2]).toMatch(/ blank_image: .*missing/);
+      expect(table[3]).toBe('1 of 3 variants failed');
+    } finally {
+      repository.remove();
+    }
   });
 });

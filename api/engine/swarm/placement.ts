@@ -37,7 +37,7 @@ export interface Placement {
 export function placeStep(nodes: readonly SwarmNode[], wanted: Placing): Placement | undefined {
   const {executes, images, unable} = wanted;
   const able = nodes.filter(({id, ready}) => ready && !unable.has(id));
-  const on = (architecture: string) => able.filter((node) => isOf(node, architecture));
+  const on = (architecture: string) => able.filter((node) => isNative(node, architecture));
   const native = images.find((image) => image === executes && on(image).length > 0);
   const image = native ?? images.find((candidate) => on(candidate).length > 0);
   if (image === undefined) return undefined;
@@ -53,7 +53,8 @@ export function placeStep(nodes: readonly SwarmNode[], wanted: Placing): Placeme
   };
 }
 
-function isOf({machine}: SwarmNode, architecture: string): boolean {
+/** Whether a node's own processor runs programs of an architecture (in Debian's words). */
+export function isNative({machine}: SwarmNode, architecture: string): boolean {
   return (machines[architecture] ?? [architecture]).includes(machine);
 }
 

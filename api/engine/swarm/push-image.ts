@@ -32,37 +32,53 @@ export async function ensurePushed(
   signal: AbortSignal,
 ): Promise<string> {
   const tag = imageTag(reference, architecture);
-  let digest = await repository.find(tag);
-  if (digest === undefined) {
-    const name = `${repository.name}:${tag}`;
-    await images.tag(reference, name);
-    try {
-      await images.push(name, repository.login, signal);
-    } catch (error) {
-      if (!(error instanceof ImageOperationError)) throw error;
-      throw new PipelineError(
-        'REGISTRY_FAILED',
-        `the engine cannot push to ${repository.name}: ${error.message}`,
-        {
-          hint: /HTTP response to HTTPS client/.test(error.message)
-            ? 'The registry has no TLS: name it in "insecure-registries" of /etc/docker/daemon.json on every node.'
-            : 'Does the engine reach the registry under that name, and may it write there (docker login)?',
-          cause: error,
-        },
-      );
-    } finally {
-      await images.remove(name);
-    }
-    digest = await repository.find(tag);
-  }
-  if (digest === undefined) {
+  const digest = await repository.find(tag);
+  if (digest !== undefined) return `${repository.name}@${digest}`;
+  return pushImage(images, reference, tag, repository, signal);
+}
+
+/**
+ * Lets the engine send an image to the registry, under a tag.
+ *
+ * @returns its reference by digest.
+ * @throws PipelineError `REGISTRY_FAILED`.
+ */
+export async function pushImage(
+  images: DockerImages,
+  reference: string,
+  tag: string,
+  repository: ImageRepository,
+  signal: AbortSignal,
+): Promise<string> {
+  const name = `${repository.name}:${tag}`;
+  await images.tag(reference, name);
+  try {
+    await images.push(name, repository.login, signal);
+  } catch (error) {
+    if (!(error instanceof ImageOperationError)) throw error;
     throw new PipelineError(
       'REGISTRY_FAILED',
-      `${repository.name} does not have the image that was pushed to it`,
-      {
-        hint: 'Do the engine and this machine mean the same registry by that name?',
-      },
+      `the engine cannot push to ${repository.name}: ${error.message}`,
+      {hint: hintFor(error.message), cause: error},
     );
+  } finally {
+    await images.remove(name);
   }
-  return `${repository.name}@${digest}`;
+  const digest = await repository.find(tag);
+  if (digest !== undefined) return `${repository.name}@${digest}`;
+  throw new PipelineError(
+    'REGISTRY_FAILED',
+    `${repository.name} does not have the image that was pushed to it`,
+    {hint: 'Do the engine and this machine mean the same registry by that name?'},
+  );
+}
+
+function hintFor(message: string): string {
+  if (/HTTP response to HTTPS client/.test(message)) {
+    return 'The registry has no TLS: name it in "insecure-registries" of /etc/docker/daemon.json on every node.';
+  }
+  if (/certificate signed by unknown authority|x509/.test(message)) {
+    return "Every node needs the certificate of the registry's authority in /etc/docker/certs.d/HOST:PORT/ca.crt.";
+  }
+  return 'Does the engine reach the registry under that name, and may it write there (docker login)?';
 }

@@ -15,8 +15,11 @@ import type {RegistryLogin} from '../../docker/swarm.ts';
 import {PipelineError} from '../../errors.ts';
 import {ArtifactRepository} from '../../registry/artifact-repository.ts';
 import {credentialsFromFiles, type Credentials} from '../../registry/credentials.ts';
-import {manifestTypes} from '../../registry/manifest.ts';
+import {digestOf, manifestTypes} from '../../registry/manifest.ts';
 import type {ImageReference} from '../../registry/reference.ts';
+import {RegistryAwayError} from '../../registry/registry-away.ts';
+import {findCertificates, type RegistryCertificates} from '../../registry/registry-certificates.ts';
+import type {ImageRepository} from './push-image.ts';
 import type {WorkerRegistry} from './worker-job.ts';
 
 /** How long a registry may be away while a run needs it. A worker is as patient. */
@@ -36,8 +39,11 @@ export class SwarmRegistry implements AsyncDisposable {
   readonly #reference: ImageReference;
   readonly #repository: ArtifactRepository;
   readonly #credentials: Credentials | undefined;
+  readonly #certificates: RegistryCertificates | undefined;
   readonly #insecure: boolean;
   readonly #signal: AbortSignal;
+  readonly #notify: (message: string) => void;
+  #awaySinceMs: number | undefined;
   readonly store: RegistryStore;
   /** Entries that are on their way, or there. */
   readonly #sent = new Map<string, Promise<string>>();
@@ -45,13 +51,17 @@ export class SwarmRegistry implements AsyncDisposable {
   private constructor(
     reference: ImageReference,
     credentials: Credentials | undefined,
+    certificates: RegistryCertificates | undefined,
     insecure: boolean,
     signal: AbortSignal,
+    notify: (message: string) => void,
   ) {
     this.#reference = reference;
     this.#credentials = credentials;
+    this.#certificates = certificates;
     this.#insecure = insecure;
     this.#signal = signal;
+    this.#notify = notify;
     this.#repository = new ArtifactRepository(reference, {
       credentials: () => Promise.resolve(credentials),
       insecureRegistries: insecure ? [reference.registry] : [],
@@ -60,14 +70,26 @@ export class SwarmRegistry implements AsyncDisposable {
     this.store = new RegistryStore(this.#repository);
   }
 
-  /** @param insecure It is spoken to without TLS. */
+  /**
+   * @param insecure It is spoken to without TLS.
+   * @param notify told once when it goes away while something is wanted of it, and once when it is back.
+   */
   static async open(
     reference: ImageReference,
     insecure: boolean,
     signal: AbortSignal,
+    notify: (message: string) => void = () => undefined,
   ): Promise<SwarmRegistry> {
-    const credentials = await credentialsFromFiles()(reference.registry);
-    return new SwarmRegistry(reference, credentials, insecure, signal);
+    const login = await credentialsFromFiles()(reference.registry);
+    if (login !== undefined && 'identityToken' in login) {
+      throw new PipelineError(
+        'REGISTRY_FAILED',
+        `the login at ${reference.registry} is a token, and the workers of a swarm need a password`,
+        {hint: 'docker login with a user name and a password, or an access token in its place.'},
+      );
+    }
+    const certificates = insecure ? undefined : await findCertificates(reference.registry);
+    return new SwarmRegistry(reference, login, certificates, insecure, signal, notify);
   }
 
   /** `registry:5000/team/cache` */
@@ -80,10 +102,34 @@ export class SwarmRegistry implements AsyncDisposable {
     return this.#credentials && {...this.#credentials, serveraddress: this.#reference.registry};
   }
 
+  /** Where the images of workers lie. */
+  get images(): ImageRepository {
+    return {name: this.label, login: this.login, find: (tag) => this.findImage(tag)};
+  }
+
+  /**
+   * Whether it can be read and written now.
+   *
+   * @throws PipelineError `REGISTRY_FAILED`
+   */
+  async probe(): Promise<void> {
+    await this.#repository.readManifest('doctor', manifestTypes);
+    // A blob that every artifact without files has.
+    const empty = Buffer.from('{}');
+    await this.#repository.writeBlob(digestOf(empty), empty);
+  }
+
   /** What a worker is told about it. */
   get forWorkers(): WorkerRegistry {
     const {registry, repository} = this.#reference;
-    return {url: `${this.#insecure ? 'http' : 'https'}://${registry}`, repository, ...this.#credentials};
+    const {authorities = [], client} = this.#certificates ?? {};
+    return {
+      url: `${this.#insecure ? 'http' : 'https'}://${registry}`,
+      repository,
+      ...this.#credentials,
+      ...(authorities.length > 0 && {authorities: authorities.join('\n')}),
+      ...(client && {client}),
+    };
   }
 
   /** Digest of what a tag names; waits for a registry that is away. */
@@ -166,15 +212,19 @@ export class SwarmRegistry implements AsyncDisposable {
     return config.digest;
   }
 
+  /** Waits for a registry that is away; says so when that begins, and when it is over. */
   async #patiently<T>(action: () => Promise<T>): Promise<T> {
-    const untilMs = Date.now() + patienceMs;
     for (;;) {
       try {
-        return await action();
+        const answer = await action();
+        if (this.#awaySinceMs !== undefined) this.#notify(`the registry ${this.#reference.registry} is back`);
+        this.#awaySinceMs = undefined;
+        return answer;
       } catch (error) {
-        const isDown = error instanceof PipelineError && error.code === 'REGISTRY_FAILED';
-        if (!isDown || !/cannot be reached|it answers/.test(error.message) || Date.now() > untilMs)
-          throw error;
+        if (!(error instanceof RegistryAwayError) || this.#signal.aborted) throw error;
+        if (this.#awaySinceMs === undefined) this.#notify(`${error.message}; waiting for it`);
+        this.#awaySinceMs ??= Date.now();
+        if (Date.now() - this.#awaySinceMs > patienceMs) throw error;
         await sleep(1000, undefined, {signal: this.#signal});
       }
     }

@@ -19,6 +19,10 @@ export interface WorkerRegistry {
   readonly repository: string;
   readonly username?: string;
   readonly password?: string;
+  /** PEM: authorities that its certificate may come from, besides those of the worker's image. */
+  readonly authorities?: string;
+  /** PEM: what the registry wants to be shown. */
+  readonly client?: {readonly certificate: string; readonly key: string};
 }
 
 /** Everything that a worker is told. It travels as a secret of the swarm: settings and credentials are part of it. */

@@ -3,7 +3,7 @@ import {open, readFile, stat, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {ArtifactRepository} from '../../../api/registry/artifact-repository.ts';
-import {parseRepository} from '../../../api/pipeline/cache-options.ts';
+import {parseRepository} from '../../../api/registry/repository-name.ts';
 import {RegistryStore, type FoundEntry} from '../../../volumes/registry-store.ts';
 import type {StoreEntry} from '../../../volumes/store-entry.ts';
 import {DockerRegistry} from '../../registry/docker-registry.ts';
@@ -144,6 +144,19 @@ describe.each([
     expect(await store.find(print('b'))).toBeDefined();
   });
 
+  it('has one whole entry when two clients send the same at once', async () => {
+    const entry = await rig.publish(print('a'), {'a.bin': randomBytes(3 * mebibyte), 'b.txt': 'ahoy'});
+    await using second = open1();
+    const sent = await Promise.all(
+      [store, new RegistryStore(second)].map((one) => one.push(entry, rig.store, all(entry))),
+    );
+    for (const {sentBytes, totalBytes} of sent) expect(sentBytes).toBeLessThanOrEqual(totalBytes);
+    const found = await find(print('a'));
+    const other = new StoreRig(await makeTempFolder());
+    expect(await other.store.admit({...found, reader: store, from: 'REF'}, 'run.1')).toBeDefined();
+    expect(await other.store.findCorrupt(entry)).toEqual([]);
+  });
+
   it('takes blobs over from another repository of the same registry', async () => {
     const entry = await rig.publish(print('a'), {'a.bin': randomBytes(mebibyte)});
     await store.push(entry, rig.store, all(entry));
@@ -152,5 +165,58 @@ describe.each([
     const {sentBytes} = await new RegistryStore(other).push(entry, rig.store, all(entry));
     if (registry instanceof DockerRegistry) expect(sentBytes).toBe(0);
     expect(await new RegistryStore(other).find(print('a'))).toMatchObject({entry: {step: 'root_fs'}});
+  });
+});
+
+describe('docker-registry 2.8', () => {
+  const connect = (registry: DockerRegistry) =>
+    new ArtifactRepository(parseRepository(`${registry.host}/team/cache`, 'test'));
+  const all = (entry: StoreEntry) => new Set(entry.files.map(({name}) => name));
+
+  it('that dies in the middle of a push has nothing that could be found, and gets the rest later', async () => {
+    const folder = await makeTempFolder();
+    const rig = new StoreRig(await makeTempFolder());
+    const entry = await rig.publish(print('a'), {'a.bin': randomBytes(24 * mebibyte)});
+    {
+      await using registry = await DockerRegistry.start({folder});
+      await using repository = connect(registry);
+      let sent = 0;
+      const pushed = new RegistryStore(repository).push(entry, rig.store, all(entry), () => {
+        if (++sent === 3) void registry.stop();
+      });
+      await expect(pushed).rejects.toMatchObject({code: 'REGISTRY_FAILED'});
+    }
+    await using registry = await DockerRegistry.start({folder});
+    await using repository = connect(registry);
+    const store = new RegistryStore(repository);
+    expect(await store.find(print('a'))).toBeUndefined();
+    const {sentBytes, totalBytes} = await store.push(entry, rig.store, all(entry));
+    expect(totalBytes).toBe(24 * mebibyte);
+    expect(sentBytes).toBeLessThan(totalBytes);
+    const found = await store.find(print('a'));
+    if (found === undefined || 'problem' in found) throw new Error('not found');
+    const other = new StoreRig(await makeTempFolder());
+    expect(await other.store.admit({...found, reader: store, from: 'REF'}, 'run.1')).toBeDefined();
+    expect(await other.store.findCorrupt(entry)).toEqual([]);
+  });
+
+  it('that is full takes nothing half, and keeps what it has', async () => {
+    await using registry = await DockerRegistry.start({diskBytes: 8 * mebibyte});
+    await using repository = connect(registry);
+    const store = new RegistryStore(repository);
+    const rig = new StoreRig(await makeTempFolder());
+    const small = await rig.publish(print('a'), {'a.bin': randomBytes(mebibyte)});
+    const large = await rig.publish(print('b'), {'b.bin': randomBytes(12 * mebibyte)});
+    await store.push(small, rig.store, all(small));
+    await expect(store.push(large, rig.store, all(large))).rejects.toMatchObject({
+      code: 'REGISTRY_FAILED',
+      hint: 'Is there room left on its disk? Its log says more.',
+    });
+    expect(await store.find(print('b'))).toBeUndefined();
+    const found = await store.find(print('a'));
+    if (found === undefined || 'problem' in found) throw new Error('not found');
+    const other = new StoreRig(await makeTempFolder());
+    expect(await other.store.admit({...found, reader: store, from: 'REF'}, 'run.1')).toBeDefined();
+    expect(await other.store.findCorrupt(small)).toEqual([]);
   });
 });

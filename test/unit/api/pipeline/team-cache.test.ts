@@ -5,7 +5,8 @@ import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import type {Step} from '../../../../api/components/step.ts';
 import type {Notice} from '../../../../api/events/event.ts';
 import {clean} from '../../../../api/pipeline/clean.ts';
-import {parseCacheOptions, parseRepository} from '../../../../api/pipeline/cache-options.ts';
+import {parseCacheOptions} from '../../../../api/pipeline/cache-options.ts';
+import {parseRepository} from '../../../../api/registry/repository-name.ts';
 import {
   loadCacheSigningKey,
   loadTrustedKey,

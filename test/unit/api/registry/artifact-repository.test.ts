@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto';
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {parseRepository} from '../../../../api/pipeline/cache-options.ts';
+import {parseRepository} from '../../../../api/registry/repository-name.ts';
 import {ArtifactRepository} from '../../../../api/registry/artifact-repository.ts';
 import {digestOf} from '../../../../api/registry/manifest.ts';
 import {WritableRegistry} from './writable-registry.ts';

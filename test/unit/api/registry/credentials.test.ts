@@ -61,9 +61,18 @@ it('a helper that is missing is an error only for the registry that needs it', a
   expect(await credentials('b.example')).toEqual({username: 'me', password: 'in:file'});
 });
 
+it('may be a token, in the file or from a helper', async () => {
+  makeHelper('one', 'a.example', '{"Username":"<token>","Secret":"of helper"}');
+  const credentials = find({
+    credHelpers: {'a.example': 'one'},
+    auths: {'b.example': {auth: Buffer.from('me:').toString('base64'), identitytoken: 'of file'}},
+  });
+  expect(await credentials('a.example')).toEqual({identityToken: 'of helper'});
+  expect(await credentials('b.example')).toEqual({identityToken: 'of file'});
+});
+
 it.each([
   ['secret without JSON', /answers something that is not JSON/],
-  ['{"Username":"<token>","Secret":"secret"}', /has a token for a.example and no password/],
   ['{"Secret":"secret"}', /gives neither user nor password/],
 ])('an answer like %s is an error that does not show it', async (said, message) => {
   makeHelper('odd', 'a.example', said);

@@ -1,6 +1,6 @@
 import {afterEach, beforeEach, describe, expect, it} from 'vitest';
 import {parseChallenge} from '../../../../api/registry/authentication.ts';
-import type {Credentials} from '../../../../api/registry/credentials.ts';
+import type {Login} from '../../../../api/registry/credentials.ts';
 import type {ImageManifest} from '../../../../api/registry/image-source.ts';
 import {parseImageReference, type ImageReference} from '../../../../api/registry/reference.ts';
 import {RegistryClient} from '../../../../api/registry/registry-client.ts';
@@ -12,7 +12,7 @@ const other = makeImage(['c'], {architecture: 'amd64'});
 
 let registry: LoopbackRegistry;
 let client: RegistryClient;
-let credentials: Credentials | undefined;
+let credentials: Login | undefined;
 beforeEach(async () => {
   registry = await LoopbackRegistry.start();
   registry.add('team/app', '1', image);
@@ -172,6 +172,27 @@ describe('authentication', () => {
     const basic = who && `Basic ${Buffer.from(`${who.username}:${who.password}`).toString('base64')}`;
     // Once: the token is kept.
     expect(asked).toEqual([basic, 'repository:team/app:pull']);
+  });
+
+  it('exchanges the token of a login for one', async () => {
+    credentials = {identityToken: 'long'};
+    const asked: string[] = [];
+    registry.intercept = (request, response, url) => {
+      if (url.pathname === '/token') {
+        request.on('data', (body: Buffer) =>
+          asked.push(`${request.method ?? ''}${url.search} ${body.toString()}`),
+        );
+        request.on('end', () => response.writeHead(200).end('{"access_token": "t0ken"}'));
+        return true;
+      }
+      if (request.headers.authorization === 'Bearer t0ken') return false;
+      response.writeHead(401, {'www-authenticate': askForToken(`http://${registry.host}/token`)}).end();
+      return true;
+    };
+    await client.resolve(named('team/app:1'), arm64);
+    expect(asked).toEqual([
+      'POST grant_type=refresh_token&refresh_token=long&client_id=hypriotkit&service=test&scope=repository%3Ateam%2Fapp%3Apull',
+    ]);
   });
 
   it('says that a login is needed', async () => {

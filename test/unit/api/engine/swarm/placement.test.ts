@@ -6,7 +6,16 @@ import {capacityOf, placeStep} from '../../../../../api/engine/swarm/placement.t
 const gibibyte = 1024 ** 3;
 
 function node(id: string, machine: string, more: Partial<SwarmNode> = {}): SwarmNode {
-  return {id, name: id, machine, cpus: 4, memoryBytes: 8 * gibibyte, ready: true, ...more};
+  return {
+    id,
+    name: id,
+    machine,
+    cpus: 4,
+    memoryBytes: 8 * gibibyte,
+    version: '20.10.24',
+    ready: true,
+    ...more,
+  };
 }
 
 const wanted = {
