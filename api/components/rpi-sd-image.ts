@@ -95,9 +95,14 @@ export function rpiSdImageSteps(
       ],
       files: [...overlayFiles(configs, local), ...cardFiles(configs, local)],
       outputs: [
-        ...config.compression.map((form) => image + (form === 'none' ? '' : `.${form}`)),
-        `${image}.bmap`,
-      ].flatMap(withDigest),
+        ...[
+          ...config.compression.map((form) => image + (form === 'none' ? '' : `.${form}`)),
+          `${image}.bmap`,
+        ].flatMap(withDigest),
+        // Which parts of the packed forms the next image need not pack again.
+        {name: `${image}.units`, delivered: false},
+      ],
+      seesEarlier: true,
       network: false,
       memoryBytes: 3 * gibibyte,
     },

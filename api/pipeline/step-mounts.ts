@@ -35,6 +35,7 @@ export class StepMounts {
               readOnly: false,
             },
           ]),
+      ...(await this.#earlier(step)),
       ...(await Promise.all(
         [...inputs].map(async ([input, entry]) => ({
           volume: await view(store.pathOf(entry)),
@@ -52,6 +53,17 @@ export class StepMounts {
             },
           ]),
     ];
+  }
+
+  async #earlier(step: Step): Promise<VolumeMount[]> {
+    if (step.seesEarlier === undefined) return [];
+    const {session, store} = this.#context;
+    const [newest] = [...(await store.entries()).values()]
+      .filter((entry) => entry.step === step.name)
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+    if (newest === undefined) return [];
+    const volume = this.#keep(await session.createView(store.pathOf(newest)));
+    return [{volume, target: '/earlier', readOnly: true}];
   }
 
   async remove(): Promise<void> {

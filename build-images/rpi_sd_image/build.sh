@@ -119,7 +119,10 @@ rm -rf "$work" &
 (check_ext4 "$image" "$root_start" && { [ -z "${second_start:-}" ] || check_ext4 "$image" "$second_start"; } && check_vfat "$image" "$boot_start" "$boot_sectors") &
 check=$!
 # Zip and zst come out of the one pass that reads the image: one that is not wanted costs little.
-/usr/lib/hypriotkit/describe-image "$image"
+# What is as it was in the image before, another name of the host away, is packed already.
+for earlier in /earlier/*.img; do :; done
+[ -f "$earlier" ] || earlier=
+/usr/lib/hypriotkit/describe-image "$image" ${earlier:+"$earlier"}
 for form in zip zst; do
 	case " ${COMPRESSION:-none zip zst} " in *" $form "*) ;; *) rm -f "$image.$form" ;; esac
 done

@@ -74,8 +74,18 @@ function script({pieces, size, ranges}: Image): string {
       cp --sparse=never holes.img i.img
       printf '${ranges.map(({first, end}) => `${first} ${end}\\n`).join('')}' |
         /usr/lib/hypriotkit/pack-image $threads i.img >digests.$threads
-      cat digests.$threads i.img.zip i.img.zst | sha256sum >packed.$threads
+      cat digests.$threads i.img.zip i.img.zst i.img.units | sha256sum >packed.$threads
     done
+    # Another image, with one that is nearly the same at hand, undamaged or not: the same as without.
+    mkdir new; cp i.img new/; printf x | dd of=new/i.img bs=1 seek=$((${size} / 2)) conv=notrunc status=none
+    packed() { cp --sparse=never new/i.img again.img; mv again.img new/i.img
+      /usr/lib/hypriotkit/pack-image 2 new/i.img "$@" </dev/null >new/digests; cat new/digests new/i.img.zip new/i.img.zst new/i.img.units | sha256sum; }
+    { packed; packed i.img; } >earlier
+    for file in i.img.zip i.img.zst i.img i.img.units; do
+      cp $file kept; printf y | dd of=$file bs=1 seek=$(($(stat -c %s $file) / 3)) conv=notrunc status=none; packed i.img >>earlier
+      truncate -s $(($(stat -c %s $file) / 2)) $file; packed i.img >>earlier; mv kept $file
+    done
+    echo earlier $(sort -u earlier | wc -l) 1
     digest() { sha256sum | cut -d ' ' -f 1; }
     echo threads $(cat packed.* | sort -u | wc -l) 1
     for form in 'cat i.img' 'unzip -p i.img.zip' 'pigz -dc i.img.zip' 'zstd -dcq i.img.zst' 'head -n 1 digests.1'; do

@@ -2,7 +2,7 @@
  * Reads a disk image once and makes of it, on all cores: IMAGE.zip, IMAGE.zst, the SHA-256 of the whole
  * and those of ranges. What is zero in it becomes a hole, and holes are not read.
  *
- * usage: pack-image THREADS IMAGE
+ * usage: pack-image THREADS IMAGE [EARLIER]
  * Standard input has the ranges, sorted: "FIRST END" in bytes on a line each. Standard output gets the
  * digests in hex, one on a line: of the image, then of each range. The entry of the zip carries
  * SOURCE_DATE_EPOCH as its date.
@@ -10,6 +10,9 @@
  * Every unit of the image is packed on its own: the bytes do not depend on the number of threads, and
  * units of zeros are packed once and then repeated. In the zip the units are joined to one stream of
  * deflate; in the zst each is a frame of its own (RFC 8878, 3.1), and a reader reads one after the other.
+ *
+ * IMAGE.units says where they are. EARLIER is an image that was packed before, beside what it was packed to:
+ * a unit that is the same there is not packed again but copied (earlier-image.h). Nothing else depends on it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,32 +22,27 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include "earlier-image.h"
 #include "zip-frame.h"
 
-#define UNIT (4 << 20)
 #define BLOCK 4096 /* of the file system that holds the image: the smallest hole */
 #define MOST_THREADS 16 /* more find nothing to do: one thread reads and hashes */
 #define ZIP_LEVEL 1 /* 6 takes twice the time for two percent */
 #define ZST_LEVEL 3
-#define DIGEST 65
 
 /* What is already packed gains nothing from deflate, but takes most of its time. */
 #define IS_PACKED(packed, size) ((packed) > (size) - (size) / 8)
-
-struct packed {
-	unsigned char *zip, *zst;
-	size_t zip_size, zst_size;
-	uint32_t crc;
-};
 
 /* A unit on its way: read, packed, written. */
 struct unit {
 	enum { FREE, READ, TAKEN, PACKED } state;
 	int is_zero;
+	uint64_t number;
 	size_t size;
 	unsigned char *data;
 	struct packed packed;
@@ -65,6 +63,7 @@ static int image;
 static uint64_t size, units;
 static unsigned char *zeros;
 static struct packed packed_zeros; /* a whole unit of them */
+static struct earlier *earlier;
 
 static struct unit *ring;
 static size_t slots;
@@ -121,6 +120,7 @@ static void pack(struct packer *packer, const unsigned char *data, size_t bytes,
 	if (ZSTD_isError(to->zst_size)) fail(".zst: zstd");
 	to->zip_size = deflate_unit(IS_PACKED(to->zst_size, bytes) ? &packer->store : &packer->fast, to->zip, data, bytes);
 	to->crc = crc32_z(0, data, bytes);
+	digest_packed(to);
 }
 
 static void allocate_packed(struct packed *packed) {
@@ -131,6 +131,7 @@ static void allocate_packed(struct packed *packed) {
 static void *pack_units(void *none) {
 	struct packer packer;
 	struct unit *unit;
+	unsigned char *same = allocate(UNIT);
 	open_packer(&packer, ZIP_LEVEL);
 	pthread_mutex_lock(&lock);
 	for (;;) {
@@ -140,30 +141,18 @@ static void *pack_units(void *none) {
 		if (unit->state != READ) continue;
 		unit->state = TAKEN;
 		pthread_mutex_unlock(&lock);
-		pack(&packer, unit->data, unit->size, &unit->packed);
+		if (!copy_earlier(earlier, unit->number, unit->data, unit->size, same, &unit->packed))
+			pack(&packer, unit->data, unit->size, &unit->packed);
 		pthread_mutex_lock(&lock);
 		unit->state = PACKED;
 		pthread_cond_broadcast(&changed);
 	}
 	pthread_mutex_unlock(&lock);
+	free(same);
 	return none;
 }
 
 /* --- reading and hashing ----------------------------------------------------------------------- */
-
-static EVP_MD_CTX *open_digest(void) {
-	EVP_MD_CTX *digest = EVP_MD_CTX_new();
-	if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL)) fail(": SHA-256");
-	return digest;
-}
-
-static void close_digest(EVP_MD_CTX *digest, char *hex) {
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned int length, i;
-	EVP_DigestFinal_ex(digest, sum, &length);
-	for (i = 0; i < length; i++) sprintf(hex + 2 * i, "%02x", sum[i]);
-	EVP_MD_CTX_free(digest);
-}
 
 /* Gives the bytes from `at` on to the ranges that they belong to. */
 static void hash_ranges(const unsigned char *data, uint64_t at, size_t bytes) {
@@ -225,6 +214,7 @@ static void *read_units(void *none) {
 		pthread_mutex_lock(&lock);
 		while (unit->state != FREE) pthread_cond_wait(&changed, &lock);
 		pthread_mutex_unlock(&lock);
+		unit->number = number;
 		unit->size = bytes;
 		if (data_from < at + bytes) read_all(unit->data, at, bytes);
 		unit->is_zero = data_from >= at + bytes || is_zero(unit->data, bytes);
@@ -266,6 +256,13 @@ static void write_all(int fd, const void *data, size_t bytes, const char *ending
 	}
 }
 
+/* What the packed bytes of a unit depend on, besides its content. */
+static const char *packer_name(void) {
+	static char name[100];
+	snprintf(name, sizeof name, "zlib-%s-%d zstd-%s-%d unit-%d", zlibVersion(), ZIP_LEVEL, ZSTD_versionString(), ZST_LEVEL, UNIT);
+	return name;
+}
+
 static void write_units(void) {
 	const char *epoch = getenv("SOURCE_DATE_EPOCH"), *slash = strrchr(path, '/');
 	struct zip_entry entry = {slash ? slash + 1 : path, size, 0, 0, epoch ? atoll(epoch) : 315532800};
@@ -274,6 +271,9 @@ static void write_units(void) {
 	uint64_t number;
 	size_t head = zip_head(frame, &entry);
 	int zip = create(".zip", name), zst = create(".zst", name);
+	FILE *list = fdopen(create(".units", name), "w");
+	if (!list) fail(".units");
+	print_packer(list, packer_name(), head);
 	/* Written a second time at the end, when the sizes are known. */
 	write_all(zip, frame, head, ".zip");
 	for (number = 0; number < units; number++) {
@@ -285,6 +285,7 @@ static void write_units(void) {
 		packed = unit->is_zero ? &packed_zeros : &unit->packed;
 		write_all(zip, packed->zip, packed->zip_size, ".zip");
 		write_all(zst, packed->zst, packed->zst_size, ".zst");
+		print_packed(list, packed);
 		entry.crc = crc32_combine(entry.crc, packed->crc, unit->size);
 		entry.packed += packed->zip_size;
 		pthread_mutex_lock(&lock);
@@ -299,6 +300,7 @@ static void write_units(void) {
 	zip_head(frame, &entry);
 	if (pwrite(zip, frame, head, 0) != (ssize_t)head || close(zip) != 0) fail(".zip");
 	if (close(zst) != 0) fail(".zst");
+	if (fclose(list) != 0) fail(".units");
 }
 
 static void read_ranges(void) {
@@ -321,8 +323,8 @@ int main(int argc, char **argv) {
 	struct packer packer;
 	struct stat status;
 	size_t i, threads;
-	if (argc != 3 || atoi(argv[1]) < 1) {
-		fputs("usage: pack-image THREADS IMAGE\n", stderr);
+	if (argc < 3 || argc > 4 || atoi(argv[1]) < 1) {
+		fputs("usage: pack-image THREADS IMAGE [EARLIER]\n", stderr);
 		return 2;
 	}
 	threads = atoi(argv[1]) < MOST_THREADS ? atoi(argv[1]) : MOST_THREADS;
@@ -332,6 +334,7 @@ int main(int argc, char **argv) {
 	size = status.st_size;
 	units = (size + UNIT - 1) / UNIT;
 	read_ranges();
+	if (argc == 4) earlier = open_earlier(argv[3], packer_name());
 
 	zeros = calloc(1, UNIT);
 	if (!zeros) fail(": memory");
