@@ -40,6 +40,11 @@ Examples:
           hint: 'Add --output FILE, --write-to DEVICE, or both.',
         });
       }
+      // Before images are looked for, as in the reference.
+      if (output !== undefined) {
+        const {refuseExisting} = await import('../../../api/archive/publish-file.ts');
+        await refuseExisting(output, {force});
+      }
       const images = await collectImages(image, imageDir);
       if (images.length === 0) {
         throw new OtaError('INPUT_INVALID', 'at least one valid image should be given', {
