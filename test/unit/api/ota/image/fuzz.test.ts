@@ -127,8 +127,13 @@ const parsers: readonly Parser[] = [
   {
     name: 'legacy-lists',
     parse: (bytes) => {
-      for (const parse of [parseDirectory, parseSymlink, parseRegular, parsePersistent])
-        refusedOrRead(() => parseLines(text(bytes), parse));
+      const lists: readonly ((line: string) => unknown)[] = [
+        parseDirectory,
+        parseSymlink,
+        parseRegular,
+        parsePersistent,
+      ];
+      for (const parse of lists) refusedOrRead(() => parseLines(text(bytes), parse));
     },
     seed: () =>
       Buffer.from(
