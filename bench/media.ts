@@ -28,7 +28,7 @@ export async function benchMedia(options: {readonly log: (line: string) => void}
   const folder = mkdtempSync(join(tmpdir(), 'hypriotkit-bench-media-'));
   try {
     options.log('compiling, and making the images');
-    execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {cwd: root, stdio: 'ignore'});
+    execFileSync(join(root, 'hypriotkit'), ['--version'], {stdio: 'ignore'});
     const name = [
       'req',
       '-x509',
@@ -115,11 +115,10 @@ async function makeImage(
 async function run(folder: string, images: readonly string[]): Promise<{seconds: number; peakMb: number}> {
   const output = join(folder, 'out.tar');
   const started = performance.now();
-  const child = spawn(
-    process.execPath,
-    ['dist/cli/main.js', 'ota', 'pack-offline-bundle', ...images, '-o', output],
-    {cwd: root, stdio: ['ignore', 'ignore', 'inherit']},
-  );
+  const child = spawn(join(root, 'hypriotkit'), ['ota', 'pack-offline-bundle', ...images, '-o', output], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   let peakKb = 0;
   const timer = setInterval(() => {
     try {

@@ -1,9 +1,12 @@
 import {execFileSync, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtemp, rm, stat} from 'node:fs/promises';
-import {loadavg, tmpdir} from 'node:os';
+import {randomBytes} from 'node:crypto';
+import {writeFileSync} from 'node:fs';
+import {mkdir, mkdtemp, rm, stat, writeFile} from 'node:fs/promises';
+import {availableParallelism, loadavg, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {Worker} from 'node:worker_threads';
 
 /** What `/usr/bin/time` says of a whole command, its start included. */
 export interface Measured {
@@ -25,7 +28,12 @@ export interface OtaFigures {
   readonly deploy: Measured;
   readonly build_over_zstd: number;
   readonly build_over_zstd_cpu: number;
+  /** `verify-resources` of an artifact of large files that cannot be compressed: reading and hashing, little else. */
+  readonly verify_large: Measured;
   readonly verify_bytes_per_second: number;
+  /** What all cores hash of bytes in memory in the same run: no verification is faster. */
+  readonly sha256_bytes_per_second: number;
+  readonly verify_over_sha256: number;
   /** Of one minute: above the number of cores, seconds say little, and their ratios a little more. */
   readonly load_before: number;
 }
@@ -51,10 +59,7 @@ export async function benchOta(options: {
     return measured;
   };
   try {
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=bench'];
-    execFileSync('openssl', ['req', '-x509', ...key, '-keyout', at('key'), '-out', at('pem')], {
-      stdio: 'ignore',
-    });
+    makeKeys(work);
     // Compiles what is not compiled yet, and reads the root file system into the page cache.
     await run([launcher, '--version']);
     await run(['tar', '-cf', at('rootfs.tar'), '-C', rootfs, '.']);
@@ -87,6 +92,16 @@ export async function benchOta(options: {
       'deploy-image',
       ...[launcher, 'ota', 'deploy-image', '-i', at('main.zip'), '--ecu-id', 'main', '-o', at('rootfs')],
     );
+    const large = at('large');
+    await makeLargeFiles(large);
+    await run([launcher, 'ota', 'build', '--rootfs', large, ...sign, '-o', at('large.zip')]);
+    const verifyLarge = await measure(
+      'verify-resources of large files',
+      ...[launcher, 'ota', 'verify-resources', at('large.zip')],
+    );
+    const largeBytes = (await stat(at('large.zip'))).size;
+    const hashed = await hashRate();
+    log(`SHA-256 on all cores: ${Math.round(hashed / 1e6)} MB/s`);
     return {
       rootfs_bytes: (await stat(at('rootfs.tar'))).size,
       artifact_bytes: artifactBytes,
@@ -96,12 +111,56 @@ export async function benchOta(options: {
       deploy,
       build_over_zstd: round(build.seconds / zstd.seconds),
       build_over_zstd_cpu: round(build.cpu_seconds / zstd.cpu_seconds),
-      verify_bytes_per_second: Math.round(artifactBytes / verify.seconds),
+      verify_large: verifyLarge,
+      verify_bytes_per_second: Math.round(largeBytes / verifyLarge.seconds),
+      sha256_bytes_per_second: Math.round(hashed),
+      verify_over_sha256: round(largeBytes / verifyLarge.seconds / hashed),
       load_before: load,
     };
   } finally {
     await rm(work, {recursive: true, force: true});
   }
+}
+
+/** A root certificate and one to sign with, as devices take them. */
+function makeKeys(folder: string): void {
+  const openssl = (...args: readonly string[]) =>
+    execFileSync('openssl', args, {cwd: folder, stdio: 'ignore'});
+  const key = (name: string) => [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    name,
+  ];
+  openssl('req', '-x509', ...key('ca.key'), '-subj', '/CN=bench root', '-out', 'ca.pem');
+  openssl('req', ...key('key'), '-subj', '/CN=bench', '-out', 'csr');
+  // With an extension: without one, openssl makes a certificate of version 1, which readers refuse.
+  writeFileSync(join(folder, 'extensions'), 'basicConstraints=critical,CA:FALSE\n');
+  const ca = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial'];
+  openssl('x509', '-req', '-in', 'csr', ...ca, '-extfile', 'extensions', '-out', 'pem');
+}
+
+/** 24 files of 64 MB that neither compression nor equal content makes smaller. */
+async function makeLargeFiles(folder: string): Promise<void> {
+  await mkdir(folder);
+  for (let index = 0; index < 24; index++) await writeFile(join(folder, `${index}`), randomBytes(64_000_000));
+}
+
+/** Bytes of 1 MiB blocks that one thread for each core hashes in a second. */
+async function hashRate(): Promise<number> {
+  const blocks = 2000;
+  const script = `
+    const {createHash} = require('node:crypto');
+    const block = Buffer.alloc(1024 * 1024, 1), hash = createHash('sha256');
+    for (let n = 0; n < ${blocks}; n++) hash.update(block);
+    hash.digest();`;
+  const threads = availableParallelism();
+  const start = performance.now();
+  await Promise.all(Array.from({length: threads}, () => once(new Worker(script, {eval: true}), 'exit')));
+  return (threads * blocks * 1024 * 1024 * 1000) / (performance.now() - start);
 }
 
 async function run(command: readonly string[]): Promise<Measured> {

@@ -31,7 +31,8 @@ export async function runImagesPacker(argv: readonly string[], context: CliConte
 function endWith(error: unknown, context: CliContext): ExitCode {
   if (error instanceof CommanderError) return endOfParsing(error);
   if (error instanceof OtaError || error instanceof PipelineError) {
-    context.stderr.write(`ERR: ${error.message}, abort!\n`);
+    // In the words of the reference.
+    context.stderr.write(`ERR: ${error.message.replace(/ exists already$/, ' exists')}, abort\n`);
     return isUsage(error) ? ExitCode.InvalidArgument : ExitCode.Failed;
   }
   context.stderr.write(`ERR: ${error instanceof Error ? (error.stack ?? '') : String(error)}\n`);

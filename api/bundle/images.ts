@@ -67,7 +67,9 @@ export async function makeBundleImages(options: BundleImagesOptions): Promise<Ma
   await using spool = await ImageSpool.create(dirname(output));
   const spooled = await spoolAll(references, options, spool, dirname(output));
   const images = spooled.map(toBundleImage);
-  await publishFile(output, {force}, (temporary) => writeDockerArchive(temporary, spooled, spool));
+  await publishFile(output, {force}, (temporary) =>
+    writeDockerArchive(temporary, spooled, spool, {isPlain: output.endsWith('.tar')}),
+  );
   return {file: output, images, warnings: adviseOn(references, images, origin, options.platform)};
 }
 

@@ -30,8 +30,9 @@ export function otaBundlerSteps(configs: Configs, local: LocalFiles = noLocalFil
   const signature = signatureSettings(configs, local);
   // An offline bundle holds the image in the newest format that is made, and v1 where none is.
   const offlineOf = wants('legacy') && !wants('v1') ? `${component}.legacy` : component;
-  const steps: Step[] = [
-    {
+  const steps: Step[] = [];
+  if (wants('v1') || wants('legacy') || wants('offline_bundle')) {
+    steps.push({
       ...common,
       name: `${component}.kernel`,
       description: 'kernel for the root slots',
@@ -39,8 +40,8 @@ export function otaBundlerSteps(configs: Configs, local: LocalFiles = noLocalFil
       settings: [],
       inputs: ['rpi_kernel'],
       outputs: [{name: kernelArchive, delivered: false}],
-    },
-  ];
+    });
+  }
   if (wants('v1') || (wants('offline_bundle') && offlineOf === component)) {
     steps.push({
       ...client,

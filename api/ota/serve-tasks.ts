@@ -1,4 +1,5 @@
 import {parentPort} from 'node:worker_threads';
+import {returnNativeBuffers} from './native-memory.ts';
 import {sendError} from './worker-reply.ts';
 
 /**
@@ -17,4 +18,5 @@ async function answer(work: () => unknown): Promise<void> {
   } catch (error) {
     parentPort?.postMessage({ok: false, error: sendError(error)});
   }
+  returnNativeBuffers();
 }

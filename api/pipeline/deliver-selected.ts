@@ -45,6 +45,7 @@ export async function deliverSelected(
     entries: [...entries.values()],
     version: packageVersion(),
     signal,
+    onNotice: (message) => emit({type: 'notice', level: 'warning', message}),
     stored: [...(await run.store.entries()).values()],
     origins: originsOf(await run.store.entries(), cache),
   });

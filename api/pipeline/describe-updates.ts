@@ -39,6 +39,8 @@ export interface UpdatePlaces {
   /** Where they have been delivered to. */
   readonly folder: string;
   readonly signal: AbortSignal;
+  /** Told what could not be compared with; default: nobody. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /** Describes the OTA images among some entries, each compared with the newest one before it. */
@@ -73,9 +75,13 @@ async function findPrevious(
     try {
       const difference = await compareWith(places, candidate, entry, record);
       if (difference !== undefined) return difference;
-    } catch {
+    } catch (error) {
       // Damaged, made by another version, in a volume that cannot be read now: no reason for a build to fail.
       places.signal.throwIfAborted();
+      const {message} = error as Error;
+      places.onNotice?.(
+        `the update of ${candidate.createdAt} cannot be read, so build.json does not compare with it: ${message}`,
+      );
     }
   }
   return undefined;
@@ -95,10 +101,11 @@ async function compareWith(
   const scratch = await mkdtemp(join(tmpdir(), 'hypriotkit-update-'));
   try {
     const old = join(scratch, 'old.zip');
-    if (!(await fetchFile(places.reader, candidate, before.artifact.name, old, places.signal)))
-      return undefined;
+    const {name} = before.artifact;
+    if (!(await fetchFile(places.reader, candidate, name, old, places.signal)))
+      throw new Error(`${name} is gone or damaged`);
     const now = await findArtifact(places, entry, record, scratch);
-    if (now === undefined) return undefined;
+    if (now === undefined) throw new Error(`${record.artifact.name} is gone or damaged`);
     const difference = await compare(old, now, {ecuId, releaseKey: record.release_key});
     return {artifact: before.artifact, built_at: candidate.createdAt, ...difference};
   } finally {

@@ -21,6 +21,7 @@ export interface Provenance {
   readonly entries: readonly StoreEntry[];
   readonly version: string;
   readonly signal?: AbortSignal;
+  readonly onNotice?: (message: string) => void;
   /** What else is stored, for what is compared with the one before. */
   readonly stored?: readonly StoreEntry[];
   /** By fingerprint of an entry that lies in a registry: which one. */
@@ -72,11 +73,11 @@ export async function writeProvenance(
 async function updatesOf(
   folder: string,
   store: EntryReader,
-  {entries, stored = [], signal = new AbortController().signal}: Provenance,
+  {entries, stored = [], signal = new AbortController().signal, onNotice}: Provenance,
 ): Promise<readonly DescribedUpdate[]> {
   if (!entries.some(({files}) => files.some(({name}) => name === updateRecord))) return [];
   const {describeUpdates} = await import('./describe-updates.ts');
-  return describeUpdates({reader: store, stored, folder, signal}, entries);
+  return describeUpdates({reader: store, stored, folder, signal, onNotice}, entries);
 }
 
 function originOf(entry: StoreEntry, origins: Provenance['origins']): {from?: string} {

@@ -11,15 +11,17 @@ import {readTarMembers} from '../archive/tar-reader.ts';
 import type {ImageSpool, SpooledImage} from './image-spool.ts';
 
 /**
- * Writes images as one gzip'd archive that `docker load` and `podman load` take. Each layer is in it once. The bytes
- * depend on the images alone, and not on where they came from.
+ * Writes images as one archive that `docker load` and `podman load` take; `isPlain` leaves it uncompressed. Each layer is in
+ * it once. The bytes depend on the images alone, and not on where they came from.
  */
 export async function writeDockerArchive(
   path: string,
   images: readonly SpooledImage[],
   spool: ImageSpool,
+  {isPlain = false}: {readonly isPlain?: boolean} = {},
 ): Promise<void> {
-  await pipeline(gzipBlocks(dockerArchive(images, spool)), createWriteStream(path, {flags: 'wx'}));
+  const tar = dockerArchive(images, spool);
+  await pipeline(isPlain ? tar : gzipBlocks(tar), createWriteStream(path, {flags: 'wx'}));
 }
 
 /** The same as plain tar, piece by piece. */

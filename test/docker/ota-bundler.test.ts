@@ -1,11 +1,15 @@
+import {createHash, createPublicKey} from 'node:crypto';
 import {cp, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {expect, it} from 'vitest';
+import {checkBundleImages} from '../../api/bundle/images.ts';
+import {inspectBundle} from '../../api/bundle/verify.ts';
 import {allSteps} from '../../api/components/components.ts';
 import {builtinBuildImages} from '../../api/engine/build-image.ts';
 import {FileTable, ImageReader, verifyResources, verifySignature} from '../../api/ota/image/index.ts';
 import {defaultConfigs} from '../../configs/default-configs.ts';
 import {readLocalTree} from '../../configs/local-tree.ts';
+import {LoopbackRegistry, makeImage} from '../unit/api/registry/loopback-registry.ts';
 import {makeSigners} from '../unit/api/updates/signing-rig.ts';
 import {makeTempFolder} from '../unit/api/temp-folder.ts';
 import {inVolume} from './engine.ts';
@@ -91,4 +95,61 @@ it('an update is made of the card and signed here, the same twice, and the key n
   for (const step of ['ota-bundler.kernel', 'ota-bundler', 'ota-bundler.offline']) {
     expect(entryOf(second, step).files).toEqual(entryOf(first, step).files);
   }
+});
+
+it('an update-agent bundle and the archive of its images are made without a card', async () => {
+  const folder = await makeTempFolder();
+  const signers = await makeSigners();
+  await using registry = await LoopbackRegistry.start();
+  const image = makeImage(['app']);
+  registry.add('app', '1', image);
+  const reference = `${registry.host}/app:1@sha256:${createHash('sha256').update(image.manifest).digest('hex')}`;
+  await writeFile(
+    join(folder, 'gripper.yaml'),
+    `apiVersion: v1\nid: gripper\nname: Gripper\nversion: 1.0.0\ntype: addon\nkukaLinuxVersion: '*'\ncontainers:\n  - spec: {name: app, image: '${reference}'}\n`,
+  );
+  await writeFile(join(folder, 'sign.pem'), signers.leaf.pem);
+  const buildImages = join(folder, 'build-images');
+  await cp(fixtures, buildImages, {recursive: true});
+  await cp(join(builtinBuildImages(), 'ota-bundler'), join(buildImages, 'ota-bundler'), {recursive: true});
+  const defaults = defaultConfigs();
+  const configs = {
+    ...defaults,
+    'ota-bundler': {
+      ...defaults['ota-bundler'],
+      outputs: ['update_agent_bundle'] as const,
+      sign_key: 'env:KEY',
+      sign_cert: 'sign.pem',
+      update_agent_bundle: {description: 'gripper.yaml', files: [], images: 'registry', layout: ''} as const,
+    },
+  };
+  const names = ['sign.pem', 'gripper.yaml'];
+  const trees = names.map(async (name) => [name, await readLocalTree(folder, name, 'file')] as const);
+  const steps = allSteps(configs, new Map(await Promise.all(trees))).filter(
+    ({component}) => component === 'ota-bundler',
+  );
+  const signing = {key: signers.key, certificate: signers.leaf.pem, intermediates: [signers.middle.pem]};
+
+  await using rig = new Rig();
+  const entry = entryOf(await rig.run(steps, {buildImages, signing}), 'ota-bundler.bundle');
+  expect(entry.files.map(({name}) => name)).toEqual([
+    'gripper_1.0.0.bundle',
+    'gripper_1.0.0.bundle.sha256',
+    'gripper_1.0.0_images.tar.gz',
+    'gripper_1.0.0_images.tar.gz.sha256',
+  ]);
+  for (const name of ['gripper_1.0.0.bundle', 'gripper_1.0.0_images.tar.gz']) {
+    const path = `.hypriotkit/entries/${entry.fingerprint}/${name}`;
+    await writeFile(
+      join(folder, name),
+      Buffer.from(await inVolume(rig.volume, `base64 '${path}'`), 'base64'),
+    );
+  }
+  const file = join(folder, 'gripper_1.0.0.bundle');
+  expect(await inspectBundle(file, createPublicKey(signers.leaf.pem))).toMatchObject({
+    problems: [],
+    signatures: [{status: 'valid'}],
+  });
+  expect(await checkBundleImages({file})).toMatchObject({missing: [], extra: []});
+  expect(summaryOf(await rig.run(steps, {buildImages, signing}))).toEqual({'ota-bundler.bundle': 'hit'});
 });

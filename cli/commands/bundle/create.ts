@@ -1,7 +1,7 @@
 import {Command, Option} from '@commander-js/extra-typings';
 import {askPassphrase, passphraseVariable} from '../../ask-passphrase.ts';
 import type {CliContext} from '../../context.ts';
-import {given} from '../../options.ts';
+import {given, jsonOption} from '../../options.ts';
 import {printWarnings} from '../../print-warnings.ts';
 
 /** `hypriotkit bundle create`: signs a description and packs it with further files. */
@@ -24,6 +24,7 @@ export const bundleCreateCommand = (context: CliContext) =>
         .default('flat' as const),
     )
     .option('-f, --force', 'replace an existing bundle and existing .sign files')
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       `
@@ -34,7 +35,7 @@ Examples:
   $ hypriotkit bundle create -k key.pem base_1.1.0.yaml required-user.json EULA.txt --layout folder
 `,
     )
-    .action(async (description, files, {key, ...flags}) => {
+    .action(async (description, files, {key, json, ...flags}) => {
       const {createBundle} = await import('../../../api/bundle/create.ts');
       const made = await createBundle({
         ...given(flags),
@@ -42,8 +43,14 @@ Examples:
         files,
         key,
         askPassphrase: () => askPassphrase(key, context),
-        onSign: (file, kind) => context.stdout.write(`Signing ${kind} file ${file}\n`),
+        onSign: (file, kind) => {
+          if (!json) context.stdout.write(`Signing ${kind} file ${file}\n`);
+        },
       });
       await printWarnings([...made.issues, ...made.warnings], context);
-      context.stdout.write(`Bundle file ${made.file} successfully created.\n`);
+      if (json)
+        context.stdout.write(
+          `${JSON.stringify({file: made.file, id: made.id, version: made.version}, null, 2)}\n`,
+        );
+      else context.stdout.write(`Bundle file ${made.file} successfully created.\n`);
     });

@@ -33,7 +33,10 @@ export const bundleImagesCommand = (context: CliContext) =>
         collect,
       ),
     )
-    .option('-o, --output <file>', 'the archive (default: <id>_<version>_images.tar.gz beside the file)')
+    .option(
+      '-o, --output <file>',
+      'the archive (default: <id>_<version>_images.tar.gz beside the file); not compressed if it ends in .tar',
+    )
     .option(
       '--check',
       'make nothing: read an existing archive back, and compare it with what the bundle needs',
@@ -48,6 +51,7 @@ Images from registries and layouts are checked against their digests. Passwords 
 Examples:
   $ hypriotkit bundle images gripper_1.0.0.bundle                  from the Docker engine
   $ hypriotkit bundle images gripper_1.0.0.yaml --from registry --platform linux/amd64
+  $ hypriotkit bundle images gripper_1.0.0.bundle -o images.tar    for podman and skopeo of Debian 12, which fail on .gz
   $ hypriotkit bundle images gripper_1.0.0.bundle --check
 `,
     )

@@ -8,7 +8,10 @@ import {printJson} from './print.ts';
 export const legacyBuildCommand = (context: CliContext) =>
   new Command('legacy-build')
     .description('make a signed OTA image of the old (legacy) format from a root file system')
-    .requiredOption('--rootfs <folder>', 'the root file system')
+    .requiredOption(
+      '--rootfs <path>',
+      'a folder, a tar archive (also .gz, .zst), or the image of an ext4 partition or a disk',
+    )
     .requiredOption('--sign-key <file>', 'private EC key on P-256, PEM without a passphrase')
     .requiredOption('--sign-cert <file>', 'its certificate, PEM')
     .option(
@@ -25,6 +28,7 @@ tar -C FOLDER -czf image.tgz . where an archive is wanted.
 
 Examples:
   $ hypriotkit ota legacy-build --rootfs ./rootfs --sign-key key.pem --sign-cert sign.pem -o ./image
+  $ hypriotkit ota legacy-build --rootfs rootfs.tar.gz --sign-key key.pem --sign-cert sign.pem -o ./image
 `,
     )
     .action(async ({rootfs, signKey, signCert, persistentFile, output, json}) => {

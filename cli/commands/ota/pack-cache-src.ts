@@ -3,7 +3,7 @@ import {sourceDateEpoch} from '../../../api/pipeline/source-date-epoch.ts';
 import {PipelineError} from '../../../api/errors.ts';
 import type {CliContext} from '../../context.ts';
 import {ExitCode} from '../../exit-code.ts';
-import {collect} from '../../options.ts';
+import {collect, jsonOption} from '../../options.ts';
 import {collectImages} from './pack-options.ts';
 import {confirmOverwriting} from './confirm-overwriting.ts';
 import {printPacked} from './print-packed.ts';
@@ -22,6 +22,7 @@ export const packCacheSrcCommand = (context: CliContext) =>
     )
     .option('--force-write-to', 'do not ask; unmount the device where it is mounted; replace a file')
     .option('-f, --force', 'replace an existing tar')
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       `
@@ -33,12 +34,17 @@ Examples:
   $ hypriotkit ota pack-cache-src --image p1.tgz --image p2.tgz --write-to /dev/sdb1
 `,
     )
-    .action(async ({image = [], imageDir, output, writeTo, forceWriteTo, force}) => {
+    .action(async ({image = [], imageDir, output, writeTo, forceWriteTo, force, json}) => {
       const {OtaError} = await import('../../../api/ota/ota-error.ts');
       if (output === undefined && writeTo === undefined) {
         throw new PipelineError('USAGE', 'at least one export option should be specified', {
           hint: 'Add --output FILE, --write-to DEVICE, or both.',
         });
+      }
+      // Before images are looked for, as in the reference.
+      if (output !== undefined) {
+        const {refuseExisting} = await import('../../../api/archive/publish-file.ts');
+        await refuseExisting(output, {force});
       }
       const images = await collectImages(image, imageDir);
       if (images.length === 0) {
@@ -50,7 +56,7 @@ Examples:
       const timestamp = sourceDateEpoch(context.env);
       if (output !== undefined) {
         const {packBundle} = await import('../../../api/ota/packer/pack.ts');
-        printPacked(output, await packBundle({images, output, timestamp, force, signal}), context);
+        printPacked(output, await packBundle({images, output, timestamp, force, signal}), context, json);
       }
       if (writeTo === undefined) return;
       const {writeCacheSource} = await import('../../../api/ota/packer/write-cache-source.ts');
@@ -62,7 +68,7 @@ Examples:
         signal,
         ...(!forceWriteTo && {confirm: confirmOverwriting(context, '--force-write-to')}),
       });
-      if (manifest !== undefined) printPacked(writeTo, manifest, context);
+      if (manifest !== undefined) printPacked(writeTo, manifest, context, json);
       else {
         context.stderr.write('nothing was written\n');
         context.setExitCode(ExitCode.Failed);

@@ -1,6 +1,7 @@
 import {Command} from '@commander-js/extra-typings';
 import {sourceDateEpoch} from '../../../api/pipeline/source-date-epoch.ts';
 import type {CliContext} from '../../context.ts';
+import {jsonOption} from '../../options.ts';
 import {ecuImageOption} from './pack-options.ts';
 import {printPacked} from './print-packed.ts';
 
@@ -12,6 +13,7 @@ export const packOfflineBundleCommand = (context: CliContext) =>
     .addOption(ecuImageOption())
     .requiredOption('-o, --output <file>', 'the tar to make')
     .option('-f, --force', 'replace an existing tar')
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       `
@@ -22,9 +24,9 @@ Examples:
   $ hypriotkit ota pack-offline-bundle --image p1:p1.tgz:v2 --image p2:p2.tgz -o bundle.tar
 `,
     )
-    .action(async ({image, output, force}) => {
+    .action(async ({image, output, force, json}) => {
       const {packBundle} = await import('../../../api/ota/packer/pack.ts');
       const signal = context.interrupt.listen();
       const timestamp = sourceDateEpoch(context.env);
-      printPacked(output, await packBundle({images: image, output, timestamp, force, signal}), context);
+      printPacked(output, await packBundle({images: image, output, timestamp, force, signal}), context, json);
     });

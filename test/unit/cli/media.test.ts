@@ -201,17 +201,27 @@ describe('images_packer', () => {
   it('ends with 22 for what the reference calls invalid', async () => {
     writeFileSync('there.tar', '');
     const [cache, bundle] = ['build-cache-src', 'build-offline-ota-imgs-bundle'];
-    for (const argv of [
-      [cache],
-      [cache, '-o', 'x.tar'],
-      [cache, '-o', 'x.tar', '--image-dir', 'none'],
-      [cache, '-o', 'there.tar', '--image', sample],
-      [cache, '-w', '/dev/null', '--image', sample],
-      [bundle, '-o', 'x.tar', '--image', 'p1'],
-      [bundle, '-o', 'x.tar', '--image', `p1:${sample}`, '--image', `p1:${sample}`],
-    ]) {
-      expect(await packer(...argv), argv.join(' ')).toMatchObject({exitCode: 22, stdout: ''});
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [[cache], 'at least one export option should be specified'],
+      [[cache, '-o', 'x.tar'], 'at least one valid image should be given'],
+      [[cache, '-o', 'x.tar', '--image-dir', 'none'], 'none is not a folder with images'],
+      [[cache, '-o', 'there.tar'], 'there.tar exists'],
+      [[cache, '-o', '.'], '. exists'],
+      [[cache, '-w', '/dev/null', '--image', sample], '/dev/null is not a block device'],
+      [[bundle, '-o', 'there.tar', '--image', `p1:${sample}`], 'there.tar exists'],
+      [
+        [bundle, '-o', 'x.tar', '--image', `p1:${sample}`, '--image', `p1:${sample}`],
+        'there are two images for the ECU p1',
+      ],
+    ];
+    for (const [argv, message] of cases) {
+      expect(await packer(...argv), argv.join(' ')).toEqual({
+        exitCode: 22,
+        stdout: '',
+        stderr: `ERR: ${message}, abort\n`,
+      });
     }
+    expect(await packer(bundle, '-o', 'x.tar', '--image', 'p1')).toMatchObject({exitCode: 22, stdout: ''});
     expect(existsSync('x.tar')).toBe(false);
   });
 

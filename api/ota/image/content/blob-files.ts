@@ -1,6 +1,7 @@
 import {createHash, type Hash} from 'node:crypto';
 import {join} from 'node:path';
 import {crc32} from 'node:zlib';
+import {noteNativeBuffer} from '../../native-memory.ts';
 import {OtaError} from '../../ota-error.ts';
 import type {Sha256Hex} from '../model/digest.ts';
 import {blobPath} from '../model/layout.ts';
@@ -36,6 +37,7 @@ export class BlobFiles implements Disposable {
     try {
       checkSize(hex, place.size, size);
       const bytes = place.access.readNow(place.offset, size);
+      noteNativeBuffer(size);
       this.#checkCrc(hex, place, place.crc32 === undefined ? 0 : crc32(bytes));
       checkDigest(hex, createHash('sha256').update(bytes));
       return bytes;

@@ -1,10 +1,13 @@
 import {createHash} from 'node:crypto';
 import {OtaError} from '../../ota-error.ts';
 import {sha256Hex, type Sha256Hex} from '../model/digest.ts';
-import {decompressStream} from '../zstd/decompress-stream.ts';
+import {canStream, decompressStream} from '../zstd/decompress-stream.ts';
 import {decompressWhole, maxWholeSize} from '../zstd/decompress.ts';
 import type {BlobFiles} from './blob-files.ts';
 import type {ContentPlan} from './content-plan.ts';
+
+/** Larger content is streamed where that is possible: each thread would need its size several times. */
+const streamedBytes = 8 * 1024 * 1024;
 
 /** Makes the bytes of resources from blobs. At each step of a plan, size and digest are checked. */
 export class ContentReader {
@@ -19,12 +22,21 @@ export class ContentReader {
    * @throws {OtaError} BLOB_MISSING, BLOB_CORRUPT, ZSTD_INVALID, ZIP_INVALID
    */
   whole(plan: ContentPlan): Buffer | undefined {
+    return plan.size > streamedBytes && canStream() ? undefined : this.#whole(plan);
+  }
+
+  /** As `whole`, for what many files are cut out of: up to {@link maxWholeSize}. */
+  wholeBundle(plan: ContentPlan): Buffer | undefined {
+    return this.#whole(plan);
+  }
+
+  #whole(plan: ContentPlan): Buffer | undefined {
     if (plan.size > maxWholeSize) return undefined;
     switch (plan.kind) {
       case 'blob':
         return this.#blobs.whole(plan.digest, plan.size);
       case 'compress': {
-        const frame = this.whole(plan.of);
+        const frame = this.#whole(plan.of);
         return frame && checked(plan, decompressWhole(frame, plan.size, nameOf(plan)));
       }
       case 'slice': {
@@ -32,7 +44,7 @@ export class ContentReader {
         return checked(plan, Buffer.concat(slices));
       }
       case 'bundle': {
-        const bundle = this.whole(plan.of);
+        const bundle = this.#whole(plan.of);
         return checked(plan, bundle?.subarray(plan.offset, plan.offset + plan.size));
       }
     }

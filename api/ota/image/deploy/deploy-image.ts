@@ -103,8 +103,14 @@ async function makeRoot(image: ImageReader, plan: DeployPlan, {root, work, optio
   await mkdir(scratch, {mode: 0o700});
   const local =
     image.source.local ?? (await fetchBlobs(image.source, plan.tasks, join(work, 'image'), signal));
+  const data: FileMakerData = {image: local, root, scratch};
+  using maker = isLittle(plan, options) ? new FileMaker(data) : undefined;
+  await using runner: TaskRunner<DeployTask, void> = maker
+    ? new LocalRunner((task: DeployTask) => maker.run(task))
+    : new WorkerPool(workerScript, {threads: threadsOf(options), workerData: data});
+  // While the threads start.
   makeDirectories(root, plan.directories);
-  await makeFiles({image: local, root, scratch}, plan, options);
+  await makeFiles(plan, runner, signal);
   makeHardLinks(root, plan.hardLinks);
   await makeNonRegulars(root, plan.nonRegulars);
   // After the owners: changing an owner clears file capabilities.
@@ -113,19 +119,24 @@ async function makeRoot(image: ImageReader, plan: DeployPlan, {root, work, optio
   signal?.throwIfAborted();
 }
 
-async function makeFiles(data: FileMakerData, plan: DeployPlan, options: DeployOptions): Promise<void> {
-  const threads =
-    options.workers ?? (plan.bytes < smallBytes ? 0 : Math.min(availableParallelism(), maxWorkers));
-  using maker = threads === 0 ? new FileMaker(data) : undefined;
-  await using runner: TaskRunner<DeployTask, void> = maker
-    ? new LocalRunner((task: DeployTask) => maker.run(task))
-    : new WorkerPool(workerScript, {threads, workerData: data});
-  const {signal} = options;
+function isLittle({bytes}: DeployPlan, {workers}: DeployOptions): boolean {
+  return workers === undefined ? bytes < smallBytes : workers === 0;
+}
+
+function threadsOf({workers}: DeployOptions): number {
+  return workers ?? Math.min(availableParallelism(), maxWorkers);
+}
+
+async function makeFiles(
+  {tasks}: DeployPlan,
+  runner: TaskRunner<DeployTask, void>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const aborted = new Promise<never>((_resolve, reject) => {
     signal?.addEventListener('abort', () => reject(signal.reason as Error), {once: true});
   });
   aborted.catch(() => undefined);
-  const done = plan.tasks.map((task) => runner.run(task));
+  const done = tasks.map((task) => runner.run(task));
   for (const task of done) task.catch(() => undefined);
   await Promise.race([Promise.all(done), aborted]);
 }

@@ -87,7 +87,7 @@ function depth(path: string): number {
 }
 
 /** Enough for the overhead of sending a task not to count, and little enough for the threads to end together. */
-const taskBytes = 8 * 1024 * 1024;
+const taskBytes = 4 * 1024 * 1024;
 const taskFiles = 512;
 
 /** Puts the files of the table together by content, and these into tasks. */

@@ -49,7 +49,7 @@ export class FileMaker implements Disposable {
   }
 
   async #unbundle({bundle, members}: BundleTask): Promise<void> {
-    const bytes = this.#contents.whole(bundle);
+    const bytes = this.#contents.wholeBundle(bundle);
     if (bytes) {
       for (const {content, targets} of members) this.#writeAll(memberOf(bytes, content), targets);
       return;

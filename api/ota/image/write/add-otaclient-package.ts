@@ -1,4 +1,4 @@
-import {cp, readFile, rename, rm, stat} from 'node:fs/promises';
+import {cp, mkdir, readFile, rename, rm, stat} from 'node:fs/promises';
 import {basename, join} from 'node:path';
 import {OtaError} from '../../ota-error.ts';
 import {wholeFile} from '../../rootfs/file-content.ts';
@@ -85,9 +85,10 @@ export async function addOtaclientPackageLegacy(imagePath: string, releaseDir: s
   const target = join(folder, 'otaclient_release');
   if (await stat(target).catch(() => undefined))
     throw new OtaError('OUTPUT_EXISTS', `${target} already exists!`);
-  const temporary = join(folder, '.tmp_otaclient_release');
+  const temporary = join(image.path, '.tmp_otaclient_release');
   try {
     await cp(releaseDir, temporary, {recursive: true, dereference: true});
+    await mkdir(folder, {recursive: true});
     await rename(temporary, target);
   } finally {
     await rm(temporary, {recursive: true, force: true});
@@ -103,7 +104,9 @@ async function readRelease(folder: string): Promise<{manifest: ReleaseManifest; 
     );
   });
   const manifest = readDocument(ReleaseManifest, bytes, 'manifest.json of the release');
-  for (const {filename, size} of manifest.packages) {
+  for (const {filename, size, type} of manifest.packages) {
+    // Others do not become part of the image.
+    if (type !== 'squashfs') continue;
     const found = await stat(join(folder, filename)).catch(() => undefined);
     if (basename(filename) !== filename || !found?.isFile() || found.size !== size)
       throw new OtaError(

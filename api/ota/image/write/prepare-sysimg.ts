@@ -1,5 +1,5 @@
 import {chmod, chown, lstat, mkdir, readdir, readFile, realpath, rm, stat, symlink} from 'node:fs/promises';
-import {join} from 'node:path';
+import {basename, join} from 'node:path';
 import {asOtaError} from '../../io-error.ts';
 import {OtaError} from '../../ota-error.ts';
 import {layout} from '../model/layout.ts';
@@ -74,9 +74,10 @@ async function empty(path: string): Promise<void> {
   const before = await lstat(path).catch(() => undefined);
   await rm(path, {recursive: true, force: true});
   await mkdir(path);
-  if (!before?.isDirectory()) return;
-  await chown(path, before.uid, before.gid);
-  await chmod(path, before.mode & 0o7777);
+  const isFolder = before?.isDirectory() ?? false;
+  if (before && isFolder) await chown(path, before.uid, before.gid);
+  // A new one has what a fresh system gives it, under any umask.
+  await chmod(path, before && isFolder ? before.mode & 0o7777 : basename(path) === 'tmp' ? 0o1777 : 0o755);
 }
 
 /** A resolv.conf for a resolver on the device itself stays; any other is that of the machine where this was made. */

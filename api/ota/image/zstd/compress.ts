@@ -1,4 +1,5 @@
 import zstd from '@toondepauw/node-zstd';
+import {noteNativeBuffer} from '../../native-memory.ts';
 import {frameHeader, splitFrame} from './frame-parts.ts';
 
 /**
@@ -28,15 +29,16 @@ let smallEncoder: InstanceType<typeof zstd.Encoder> | undefined;
 /** Compresses content, which must not be empty, to one frame with its size: the same bytes on every machine. */
 export function compress(content: Buffer): Buffer {
   const small = content.length <= smallBytes ? compressSmall(content) : undefined;
-  const {windowByte, blocks} = splitFrame(small ?? encoder.encodeSync(content));
+  const {windowByte, blocks} = splitFrame(small ?? encode(encoder, content));
   return Buffer.concat([frameHeader(content.length, windowByte), blocks]);
 }
 
 function compressSmall(content: Buffer): Buffer | undefined {
   smallEncoder ??= new zstd.Encoder(level, sizeHint);
-  const frame = smallEncoder.encodeSync(content);
+  const frame = encode(smallEncoder, content);
   try {
     // Without the dictionary: a frame that refers to it does not decompress.
+    noteNativeBuffer(content.length);
     return decoder.decodeSync(frame).equals(content) ? frame : undefined;
   } catch {
     return undefined;
@@ -45,5 +47,11 @@ function compressSmall(content: Buffer): Buffer | undefined {
 
 /** Compresses a chunk of larger content: blocks without a header, the last one marked as such. */
 export function compressChunk(content: Buffer): {windowByte: number; blocks: Buffer} {
-  return splitFrame(encoder.encodeSync(content));
+  return splitFrame(encode(encoder, content));
+}
+
+function encode(by: InstanceType<typeof zstd.Encoder>, content: Buffer): Buffer {
+  const frame = by.encodeSync(content);
+  noteNativeBuffer(frame.length);
+  return frame;
 }

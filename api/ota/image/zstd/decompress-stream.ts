@@ -1,5 +1,7 @@
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {existsSync} from 'node:fs';
+import {join} from 'node:path';
 import {Readable, type Duplex} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
 import * as zlib from 'node:zlib';
@@ -9,6 +11,15 @@ import {FrameScanner} from './frame-scanner.ts';
 
 /** Node 22.15 and newer. */
 const {createZstdDecompress} = zlib as {createZstdDecompress?: (options: object) => Duplex};
+
+let isAble: boolean | undefined;
+
+/** Whether this machine has what `decompressStream` needs. */
+export function canStream(): boolean {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  return (isAble ??=
+    createZstdDecompress !== undefined || folders.some((folder) => existsSync(join(folder, 'zstd'))));
+}
 
 /**
  * Decompresses one frame of any size in constant memory, and stops as soon as it gives too much.

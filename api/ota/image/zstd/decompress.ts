@@ -1,5 +1,6 @@
 import zstd from '@toondepauw/node-zstd';
 import {OtaError} from '../../ota-error.ts';
+import {noteNativeBuffer} from '../../native-memory.ts';
 import {FrameScanner} from './frame-scanner.ts';
 
 /** Up to this size a frame is decompressed in one piece; larger ones are streamed. */
@@ -36,6 +37,7 @@ export function decompressWhole(frame: Uint8Array, size: ExpectedSize, what: str
   } catch (error) {
     throw new OtaError('ZSTD_INVALID', `${what} cannot be decompressed: ${(error as Error).message}`);
   }
+  noteNativeBuffer(bytes.length);
   if (!isExpected(bytes.length, size)) throw wrongSize(what, size);
   return bytes;
 }

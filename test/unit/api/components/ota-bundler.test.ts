@@ -80,6 +80,12 @@ describe('the outputs', () => {
     expect(legacy.get('ota-bundler.offline')?.inputs).toEqual(['ota-bundler.legacy']);
   });
 
+  it('need no kernel and no card for an update-agent bundle', () => {
+    const bundle = {description: 'bundle.yaml', files: [], images: 'registry', layout: ''} as const;
+    const steps = stepsOf({...signed, outputs: ['update_agent_bundle'], update_agent_bundle: bundle});
+    expect([...steps.values()].map(({name, inputs}) => [name, inputs])).toEqual([['ota-bundler.bundle', []]]);
+  });
+
   it('are built where they are asked for, and by no other name', () => {
     const resolved = {
       components: configsWith({...signed, outputs: ['legacy']}),

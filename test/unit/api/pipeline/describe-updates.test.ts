@@ -19,9 +19,11 @@ const {signal} = new AbortController();
 let rig: StoreRig;
 let folder: string;
 let rootfs: string;
+let notices: string[];
 
 beforeEach(async () => {
   folder = await makeTempFolder();
+  notices = [];
   rig = new StoreRig(await makeTempFolder());
   rootfs = await makeTree(folder);
 });
@@ -55,7 +57,8 @@ async function publish(
 
 async function describeOne(entry: StoreEntry) {
   const stored = [...(await rig.store.entries()).values()];
-  const places = {reader: rig.store, stored, folder: await makeTempFolder(), signal};
+  const onNotice = (message: string) => notices.push(message);
+  const places = {reader: rig.store, stored, folder: await makeTempFolder(), signal, onNotice};
   return (await describeUpdates(places, [entry]))[0];
 }
 
@@ -88,7 +91,7 @@ it('nothing is compared with what other devices have, or with the same image', a
   expect(await describeOne((await publish('d')).entry)).toEqual(third.record);
 });
 
-it('one that is damaged is passed over', async () => {
+it('one that is damaged is passed over, with a notice', async () => {
   const first = await publish('a');
   await writeFile(join(rootfs, 'suid'), 'w'.repeat(300));
   const second = await publish('b');
@@ -96,4 +99,7 @@ it('one that is damaged is passed over', async () => {
   await writeFile(join(rootfs, 'suid'), 'v'.repeat(300));
   const third = await publish('c');
   expect((await describeOne(third.entry))?.previous?.artifact).toEqual(first.record.artifact);
+  expect(notices).toEqual([
+    `the update of ${second.entry.createdAt} cannot be read, so build.json does not compare with it: a.zip is gone or damaged`,
+  ]);
 });

@@ -1,10 +1,11 @@
 import {createPrivateKey} from 'node:crypto';
-import {readdir, readFile, writeFile} from 'node:fs/promises';
+import {mkdir, open, readdir, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {describe, expect, it} from 'vitest';
 import {
   addImage,
   buildOtaImage,
+  deployImage,
   diffImages,
   FileTable,
   finalizeImage,
@@ -73,7 +74,7 @@ describe('buildOtaImage', () => {
     const {folder, ca, build} = await setUp();
     await build('a.zip');
     const trusted = join(folder, 'ca');
-    await import('node:fs/promises').then(({mkdir}) => mkdir(trusted));
+    await mkdir(trusted);
     await writeFile(join(trusted, 'root.pem'), ca.pem);
     await using image = await ImageReader.open(join(folder, 'a.zip'));
     expect((await verifySignature(image, {caFolder: trusted, now})).isTrusted).toBe(true);
@@ -207,4 +208,35 @@ describe('a signature by a key elsewhere', () => {
     await signImage({image, ...signing, signedAt: created, force: true});
     expect(await readFile(join(image, 'index.jwt'), 'utf8')).toBe(jwt);
   });
+});
+
+it('takes a large file with holes through building, verifying and deploying', async () => {
+  const folder = await makeTempFolder();
+  const rootfs = join(folder, 'rootfs');
+  await mkdir(rootfs);
+  const sizeBytes = 256 * 1024 * 1024;
+  const file = await open(join(rootfs, 'zeros'), 'wx');
+  await file.write(Buffer.from('the end'), 0, 7, sizeBytes - 7);
+  await file.close();
+  const output = join(folder, 'x.zip');
+  const {sizeBytes: packed} = await buildOtaImage({
+    rootfs,
+    ecus: [{ecuId: 'main'}],
+    annotations,
+    created,
+    output,
+  });
+  expect(packed).toBeLessThan(200_000);
+  await using image = await ImageReader.open(output);
+  expect((await verifyResources(image)).isSound).toBe(true);
+  await deployImage(image, {ecuId: 'main', rootfsDir: join(folder, 'out')});
+  // Every digest was checked meanwhile; that the bytes are in this file is left to see.
+  const made = await open(join(folder, 'out/zeros'));
+  try {
+    expect((await made.stat()).size).toBe(sizeBytes);
+    const {buffer} = await made.read(Buffer.alloc(10), 0, 10, sizeBytes - 10);
+    expect(buffer.toString('latin1')).toBe('\0\0\0the end');
+  } finally {
+    await made.close();
+  }
 });
