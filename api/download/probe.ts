@@ -1,6 +1,6 @@
 import {stat} from 'node:fs/promises';
 import {fileURLToPath} from 'node:url';
-import {Pool} from '../pipeline/pool.ts';
+import {Pool} from '../pool.ts';
 import {lengthOf, rangeOf} from './answer-facts.ts';
 import type {DownloadOptions} from './download.ts';
 import type {DownloadRequest, Probe} from './download-request.ts';

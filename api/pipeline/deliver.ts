@@ -9,7 +9,7 @@ import type {DeliveredArtifact, PipelineEvent} from '../events/event.ts';
 import {isProcessAlive} from '../process-alive.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {DeliveryMemory, settleMs} from './delivery-memory.ts';
-import {Pool} from './pool.ts';
+import {Pool} from '../pool.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
 import {unpackBeside} from './unpack-beside.ts';
 

@@ -10,7 +10,7 @@ import {unpackZip} from '../disk/unpack.ts';
 import {PipelineError} from '../errors.ts';
 import {UpdateError} from '../updates/update-error.ts';
 import type {UpdateInputs} from '../updates/update-request.ts';
-import {Pool} from './pool.ts';
+import {Pool} from '../pool.ts';
 import type {RunContext} from './run-context.ts';
 import {sendOutputs} from './send-outputs.ts';
 import type {StepLog} from './step-log.ts';
