@@ -19,7 +19,8 @@ import type {BaseSource, ContentBase, ContentConfig, ContentFile, ContentImage} 
 /** Where the official releases of Kiwix Offspot lie. */
 const defaultReleases = 'https://drive.offspot.it/base/';
 const versionPattern = /^\d+\.\d+\.\d+[a-z0-9\-._]*$/;
-const devicePlatform: Platform = {os: 'linux', architecture: 'arm64', variant: 'v8'};
+/** What images are for unless they say otherwise. */
+export const devicePlatform: Platform = {os: 'linux', architecture: 'arm64', variant: 'v8'};
 const dataFolder = '/data';
 /** Where write_config puts the configuration, on the data partition. */
 export const configPath = '/conf/image.yaml';
