@@ -104,7 +104,8 @@ async function pinRegistries(
 ): Promise<ImagePins> {
   if (isLocked === true || offline === true || locked.open.length === 0) return locked.pins;
   const {RegistryCache} = await import('../registry/registry-cache.ts');
-  return pinImages(locked, new RegistryCache(), signal);
+  const {openCache} = await import('../cache/download-cache.ts');
+  return pinImages(locked, new RegistryCache(await openCache()), signal);
 }
 
 /** Asks what there is of the content of a card, where that is to be made. What that takes is loaded only then. */
