@@ -1,9 +1,11 @@
 import type {WorkFolder} from '../../volumes/artifact-store.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
+import {formatByteSize} from '../../configs/human-units.ts';
 import {openCache} from '../cache/download-cache.ts';
 import type {FillWork, SourcesWork} from '../components/content-work.ts';
 import {packageList} from '../components/step.ts';
 import type {ContentEvent, ContentPhase} from '../content/content-event.ts';
+import type {Progress} from '../download/download-event.ts';
 import {fetchSources} from '../content/fetch-sources.ts';
 import {fillCard} from '../content/fill-card.ts';
 import {parseSourceList, renderSourceList} from '../content/source-list.ts';
@@ -86,6 +88,7 @@ const phases: Readonly<Record<ContentPhase, string>> = {
 /** Says what is done, and each tenth of it: every message is a line where nothing can be overwritten. */
 function describeEvents(log: StepLog, emit: RunContext['emit']): (event: ContentEvent) => void {
   const say = onlyNew(log.progress);
+  let lastTenth = 0;
   return (event) => {
     switch (event.type) {
       case 'content-phase-started':
@@ -99,8 +102,11 @@ function describeEvents(log: StepLog, emit: RunContext['emit']): (event: Content
         say(`fetching ${event.url}`);
         return;
       case 'download-progress': {
-        const {doneBytes, totalBytes} = event.overall;
-        if (totalBytes !== undefined) say(`fetching content${tenths(doneBytes / totalBytes)}`);
+        const {doneBytes, totalBytes = 0} = event.overall;
+        const tenth = totalBytes === 0 ? 0 : Math.floor((doneBytes / totalBytes) * 10);
+        // With a rate, two are never the same.
+        if (tenth > lastTenth) say(describeProgress(event.overall, tenth));
+        lastTenth = tenth;
         return;
       }
       case 'download-retried':
@@ -117,6 +123,14 @@ function describeEvents(log: StepLog, emit: RunContext['emit']): (event: Content
         return;
     }
   };
+}
+
+/** `fetching content, 40 % of 678 MiB, 88 MiB/s, 5 s left` */
+function describeProgress({totalBytes = 0, bytesPerSecond, secondsLeft}: Progress, tenth: number): string {
+  const parts = [`fetching content, ${tenth}0 % of ${formatByteSize(totalBytes)}`];
+  if (bytesPerSecond > 0) parts.push(`${formatByteSize(bytesPerSecond)}/s`);
+  if (secondsLeft !== undefined) parts.push(`${Math.ceil(secondsLeft)} s left`);
+  return parts.join(', ');
 }
 
 function tenths(part: number): string {
