@@ -2,6 +2,7 @@ import type {ContentEvent, ContentPhase} from '../../api/content/content-event.t
 import type {DownloadProgress, Progress} from '../../api/download/download-event.ts';
 import {unreachable} from '../../api/errors.ts';
 import {formatBytes, formatDuration} from '../format.ts';
+import {shortenMiddle} from '../text.ts';
 import {ProgressScreen, type ScreenOptions} from './progress-screen.ts';
 
 const doing: Readonly<Record<ContentPhase, string>> = {
@@ -23,6 +24,8 @@ const done: Readonly<Record<ContentPhase, string>> = {
   verify: 'checked the file system',
 };
 
+/** Columns that an address has at least. */
+const leastName = 20;
 /** Lines for single downloads; with more, the total says enough. */
 const mostLines = 6;
 
@@ -88,9 +91,13 @@ export class ContentReporter implements Disposable {
             : event.from === 'cache'
               ? '(cached)'
               : '(local)';
-        this.#print(
-          `  ${colors.green(symbols.done)} ${this.#urls.get(event.id) ?? event.id}  ${formatBytes(event.sizeBytes)} ${from}`,
-        );
+        const size = `${formatBytes(event.sizeBytes)} ${from}`;
+        const name = this.#urls.get(event.id) ?? event.id;
+        // A log has the whole address.
+        const room = this.#screen.isLive
+          ? Math.max(leastName, this.#screen.columns - size.length - 7)
+          : Infinity;
+        this.#print(`  ${colors.green(symbols.done)} ${shortenMiddle(name, room)}  ${size}`);
         return;
       }
       case 'download-failed':
@@ -119,13 +126,14 @@ export class ContentReporter implements Disposable {
   }
 
   #draw(isUrgent = false): void {
-    this.#screen.draw(() => {
+    this.#screen.draw((columns) => {
       const how = this.#overall === undefined ? this.#line : formatProgress(this.#overall);
       const total = `${doing[this.#phase]}  ${how}`;
       if (this.#phase !== 'download') return [total];
       const files = [...this.#active].slice(0, mostLines).map(([id, progress]) => {
         const part = progress === undefined ? '' : `${formatProgress(progress)}  `;
-        return `  ${part}${this.#urls.get(id) ?? id}`;
+        const room = columns - 3 - part.length;
+        return `  ${part}${shortenMiddle(this.#urls.get(id) ?? id, Math.max(leastName, room))}`;
       });
       return [total, ...files];
     }, isUrgent);
@@ -142,7 +150,7 @@ function formatProgress({doneBytes, totalBytes, bytesPerSecond, secondsLeft}: Pr
     totalBytes === undefined || totalBytes === 0
       ? [formatBytes(doneBytes)]
       : [
-          `${Math.floor((doneBytes * 100) / totalBytes)} %`,
+          `${Math.floor((doneBytes * 100) / totalBytes)} %`.padStart(5),
           `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
         ];
   if (bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`);

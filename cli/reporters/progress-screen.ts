@@ -40,6 +40,10 @@ export class ProgressScreen implements Disposable {
     return this.#now();
   }
 
+  get columns(): number {
+    return this.#output.columns || 80;
+  }
+
   /**
    * Draws lines below those that stay, a few times a second. Nothing where there is no terminal.
    *
