@@ -123,6 +123,7 @@ async function buildBase(
   const {delivered} = await build({
     components: ['rpi_sd_image'],
     target: folder,
+    verbosity: 'info',
     ...(volume !== undefined && {volume}),
     ...(packageVolume !== undefined && {packageVolume}),
     signal: context.interrupt.signal,
