@@ -96,7 +96,13 @@ export function parseContentConfig(
           span: yaml.spanOf(['base']),
           message: 'base must be left out here: it is the image of rpi_sd_image',
         });
-      const parsed = ContentDocument.safeParse(isForCard ? {...known, base: card} : known);
+      const document = isForCard ? {...known, base: card} : known;
+      // What nobody knows is said, and hides nothing else.
+      const unknown = Object.keys(document).filter((key) => !(knownKeys([]) ?? []).includes(key));
+      problems.push(...unknown.map((key) => unknownKey(yaml, [], key)));
+      const parsed = ContentDocument.safeParse(
+        Object.fromEntries(Object.entries(document).filter(([key]) => !unknown.includes(key))),
+      );
       if (parsed.success) {
         const resolved = resolveConfig(parsed.data, yaml, options);
         problems.push(...resolved.problems);
