@@ -54,6 +54,9 @@ export async function benchContent(options: {readonly log: (line: string) => voi
   try {
     options.log('compiling');
     execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], {cwd: root, stdio: 'ignore'});
+    options.log('downloads');
+    const download = await benchDownload(options);
+    options.log(`${download.ratio} of curl's rate`);
     options.log('making a base image and 4 GiB of content');
     makeBase(folder);
     mkdirSync(join(folder, 'content'));
@@ -71,6 +74,9 @@ export async function benchContent(options: {readonly log: (line: string) => voi
       .map((_, index) => `- {url: ./content/zim${index}, to: /data/zim${index}}`)
       .join('\n');
     const large = await create(folder, `base: ./base.img\nfiles:\n${files}\n`);
+    options.log(
+      `cp in ${cp} s; filled in ${large.fill} s, checked in ${large.verify} s, ${large.peakKb} kB at most`,
+    );
     rmSync(join(folder, 'content'), {recursive: true});
     options.log('1000 small files');
     makeSmall(folder);
@@ -78,11 +84,11 @@ export async function benchContent(options: {readonly log: (line: string) => voi
       folder,
       'base: ./base.img\nfiles: [{url: ./small.tar, to: /data/small, via: tar}]\n',
     );
+    options.log(`filled in ${small.fill} s, checked in ${small.verify} s`);
     options.log('an .xz base');
     execFileSync('xz', ['-0', '-T0', '--block-size=16MiB', '-k', join(folder, 'base.img')]);
     const xz = await create(folder, 'base: ./base.img.xz\n');
-    options.log('downloads');
-    const download = await benchDownload(options);
+    options.log(`unpacked in ${xz.unpack} s`);
     options.log('the cache');
     writeRandom(join(folder, 'remote'), 64);
     const cached = await createTwice(folder);
