@@ -5,7 +5,8 @@ const resourceLimits = {maxYoungGenerationSizeMb: 6};
 
 /** Starts a thread. Node 20 reads no TypeScript, and loaders of the parent are not inherited: from the sources tsx is loaded first. */
 export function startWorker(script: URL, workerData: unknown): Worker {
-  if (!script.pathname.endsWith('.ts')) return new Worker(script, {workerData, resourceLimits});
+  // Nor are options of Node's that compiled code has no use for: a loader takes longer than most work.
+  if (!script.pathname.endsWith('.ts')) return new Worker(script, {workerData, resourceLimits, execArgv: []});
   const load = `import('tsx/esm/api').then(({register}) => { register(); return import(${JSON.stringify(script.href)}); })`;
   return new Worker(load, {eval: true, workerData, resourceLimits});
 }

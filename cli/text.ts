@@ -38,6 +38,13 @@ export function truncate(text: string, width: number): string {
   return head.length === text.length ? text : `${head.slice(0, keep)}…`;
 }
 
+/** Cuts an address in its middle: its server and the name of the file are what it is known by. */
+export function shortenMiddle(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const tail = Math.floor(width / 2);
+  return truncate(text, width - tail) + text.slice(text.length - tail);
+}
+
 /** Pads with spaces to `width` columns. */
 export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - stringWidth(text)));

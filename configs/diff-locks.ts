@@ -24,6 +24,12 @@ export function diffLocks(before: Lock, now: Lock): string[] {
     else if (old === undefined) lines.push(`${name}: ${shortDigest(current)}, new in the lock`);
     else if (old !== current) lines.push(`${name}: ${shortDigest(old)} → ${shortDigest(current)}`);
   }
+  for (const name of sortedUnion(before.content ?? {}, now.content ?? {})) {
+    const [old, current] = [before.content?.[name]?.sha256, now.content?.[name]?.sha256];
+    if (current === undefined) lines.push(`${name}: no longer locked`);
+    else if (old === undefined) lines.push(`${name}: ${current.slice(0, 12)}, new in the lock`);
+    else if (old !== current) lines.push(`${name}: ${old.slice(0, 12)} → ${current.slice(0, 12)}`);
+  }
   for (const component of sortedUnion(before.components, now.components)) {
     const old = before.components[component];
     const current = now.components[component];

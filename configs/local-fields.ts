@@ -28,6 +28,7 @@ export interface LocalField {
 export function findLocalFields({
   root_fs: root,
   rpi_sd_image: card,
+  content_image: content,
   'ota-bundler': update,
 }: UserConfigs): readonly LocalField[] {
   const fields: LocalField[] = [];
@@ -69,6 +70,8 @@ export function findLocalFields({
     kind: 'file',
     check: {name: '', find: reading(findCompose)},
   });
+  // What is in it is checked where content is known: it names addresses and files of its own.
+  if (typeof content?.config === 'string') add(['content_image', 'config'], content.config, {kind: 'file'});
   // sign_key is not among them: nothing but signing reads it.
   add(['ota-bundler', 'sign_cert'], update?.sign_cert, {kind: 'pem'});
   update?.ca_certs?.forEach((path, index) => {

@@ -100,6 +100,18 @@ export const LockedPreload = z.strictObject({
 /** A Docker image that the card has. */
 export type LockedPreload = Readonly<z.infer<typeof LockedPreload>>;
 
+export const LockedContent = z.strictObject({
+  /** What the server said about it when it was fetched; a change of that is noticed. */
+  version: z.string().max(512),
+  /** Of a file, or of the manifest of an image. */
+  sha256: LockedPackage.shape.sha256,
+  /** In bytes. */
+  size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+});
+
+/** Something that a content image is filled with, from a server. */
+export type LockedContent = Readonly<z.infer<typeof LockedContent>>;
+
 export const Lock = z.strictObject({
   format: z.literal(
     lockFormat,
@@ -124,6 +136,10 @@ export const Lock = z.strictObject({
       z.string().refine((name) => parseImageReference(name) !== undefined, 'must be the name of an image'),
       LockedPreload,
     )
+    .optional(),
+  /** What a content image is filled with, by address or name of an image; left out when there is none. */
+  content: z
+    .record(text(/^[^\s\p{C}]+(?: [a-z0-9/_.]+)?$/u, 'an address or the name of an image'), LockedContent)
     .optional(),
   /** By component. */
   components: z.record(text(/^[a-z][a-z0-9_]{0,63}$/, 'the name of a component'), LockedComponent),
@@ -240,6 +256,17 @@ export function renderLock(lock: Lock): string {
             'images',
             object(
               sorted(lock.images).map(([name, image]) => [name, renderFields(image)] as const),
+              '  ',
+            ),
+          ] as const,
+        ]),
+    ...(lock.content === undefined
+      ? []
+      : [
+          [
+            'content',
+            object(
+              sorted(lock.content).map(([name, one]) => [name, renderFields(one)] as const),
               '  ',
             ),
           ] as const,

@@ -19,10 +19,8 @@ export function mergeConfigs(defaults: Configs, user: UserConfigs): MergedConfig
   const {$schema: _, ...listed} = withoutUndefined(user);
   const fields: Partial<Record<ComponentName, object>> = {};
   for (const name of componentNames) {
-    const component = listed[name];
-    if (component !== undefined) {
-      fields[name] = withoutUndefined(name === 'rpi_kernel' ? renameKernelBranch(component) : component);
-    }
+    const component = name === 'rpi_kernel' ? listed[name] && renameKernelBranch(listed[name]) : listed[name];
+    if (component !== undefined) fields[name] = withoutUndefined(component);
   }
   return {
     // Copies, so that nobody who changes the result changes the defaults.

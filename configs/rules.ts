@@ -1,6 +1,7 @@
 import type {ComponentName, Configs} from './schema.ts';
 import {findBrokenCardRules} from './card-rules.ts';
 import {findSize, formatSize, GiB, MiB} from './size.ts';
+import {findBrokenContentRules} from './content-rules.ts';
 import {findBrokenUpdateRules} from './update-rules.ts';
 
 /** A field, as component and name. */
@@ -45,9 +46,12 @@ export function findBrokenRules(
     ...aptSourceRules(configs),
     ...sharedImageNames(configs),
     ...findBrokenCardRules(configs),
+    ...findBrokenContentRules(configs, requested),
     ...findBrokenUpdateRules(configs, requested),
-    // An update is made of the image.
-    ...(['rpi_sd_image', 'ota-bundler'].some((name) => requested.includes(name as ComponentName))
+    // Updates and content images are made of the image.
+    ...(['rpi_sd_image', 'content_image', 'ota-bundler'].some((name) =>
+      requested.includes(name as ComponentName),
+    )
       ? sdImageRules(configs)
       : []),
   ];
@@ -146,7 +150,9 @@ function* aptSourceRules({root_fs}: Configs): Iterable<BrokenRule> {
 /** Two components with one name: the later build would take the name away from the earlier one. */
 function* sharedImageNames(configs: Configs): Iterable<BrokenRule> {
   const owners = new Map<string, ComponentName>();
-  for (const [name, {image}] of Object.entries(configs) as [ComponentName, {readonly image: string}][]) {
+  for (const [name, config] of Object.entries(configs) as [ComponentName, Configs[ComponentName]][]) {
+    if (!('image' in config)) continue;
+    const {image} = config;
     const tagged = /:[^/]*$/.test(image) ? image : `${image}:latest`;
     const owner = owners.get(tagged);
     if (owner !== undefined) {

@@ -1,5 +1,6 @@
 import {z} from 'zod';
 import * as card from './card-fields.ts';
+import * as content from './content-fields.ts';
 import * as field from './fields.ts';
 import {findBrokenRules} from './rules.ts';
 import * as system from './system-fields.ts';
@@ -223,6 +224,22 @@ export const RpiSdImage = z
   })
   .meta({description: 'Final SD image for the Raspberry Pi, 64 bits (root_fs.target arm64-debian).'});
 
+/** The image with content for a device that has no network. */
+export const ContentImage = z
+  .strictObject({
+    config: content.contentConfig().meta({
+      description:
+        'What the image is filled with: a YAML file beside configs.json, or the same fields here (output, oci_images, files, write_config, offspot). Its base is the image of rpi_sd_image. `hypriotkit content schema` describes the fields.',
+    }),
+    version: field
+      .fileVersion()
+      .meta({description: 'Version tag to give the image; a part of the file names.'}),
+  })
+  .meta({
+    description:
+      'The SD image filled with files, archives and container images. Built only where configs.json or the command names it.',
+  });
+
 /** What an update agent of its own installs. */
 const UpdateAgentBundle = z.strictObject(update.updateAgentFields, {
   error: 'must be an object with description, files, images and layout',
@@ -281,6 +298,7 @@ export const componentSchemas = {
   rpi_bootloader: RpiBootloader,
   rpi_kernel: RpiKernel,
   rpi_sd_image: RpiSdImage,
+  content_image: ContentImage,
   'ota-bundler': OtaBundler,
 } as const;
 
@@ -289,9 +307,9 @@ export type ComponentName = keyof typeof componentSchemas;
 /** All components in the order of the graph. */
 export const componentNames = Object.keys(componentSchemas) as readonly ComponentName[];
 
-/** What is built where nobody says what: all but updates, which not everybody wants. */
+/** What is built where nobody says what: all but content and updates, which not everybody wants. */
 export const defaultComponents: readonly ComponentName[] = componentNames.filter(
-  (name) => name !== 'ota-bundler',
+  (name) => name !== 'content_image' && name !== 'ota-bundler',
 );
 
 /** Whether `name` is one of {@link componentNames}. */
@@ -355,6 +373,7 @@ export const UserConfigs = z
     rpi_sd_image: RpiSdImage.extend({
       docker_repo: DockerRepo.partial().meta({description: RpiSdImage.shape.docker_repo.description ?? ''}),
     }).partial(),
+    content_image: ContentImage.partial(),
     'ota-bundler': OtaBundler.extend({
       update_agent_bundle: UpdateAgentBundle.partial().meta({
         description: OtaBundler.shape.update_agent_bundle.description ?? '',

@@ -2,6 +2,8 @@ import {componentNames, type ComponentName, type Configs} from '../../configs/sc
 import {noLocalFiles, type LocalFiles} from '../../configs/local-files.ts';
 import {findNearestName} from '../../configs/nearest-name.ts';
 import {PipelineError} from '../errors.ts';
+import {contentImageSteps} from './content-image.ts';
+import {noContent, type CardContent} from './content-work.ts';
 import {blankImageSteps} from './blank-image.ts';
 import {rootFsSteps} from './root-fs.ts';
 import {rpiBootloaderSteps} from './rpi-bootloader.ts';
@@ -20,12 +22,14 @@ export const baseImageStep = 'base_image';
  * @param local the files beside configs.json that it names.
  * @param pins the commits of the git repositories that it names.
  * @param imagePins the digests of the Docker images that it names.
+ * @param content what content_image puts on the card.
  */
 export function allSteps(
   configs: Configs,
   local: LocalFiles = noLocalFiles,
   pins: Pins = noPins,
   imagePins: ImagePins = noImagePins,
+  content: CardContent = noContent,
 ): Step[] {
   return [
     ...rootFsSteps(configs, local, pins),
@@ -33,6 +37,7 @@ export function allSteps(
     ...rpiBootloaderSteps(configs, pins),
     ...rpiKernelSteps(configs, pins),
     ...rpiSdImageSteps(configs, local, pins, imagePins),
+    ...contentImageSteps(configs, content),
     ...otaBundlerSteps(configs, local),
   ];
 }

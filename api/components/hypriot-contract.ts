@@ -14,7 +14,7 @@ import {gibibyte, withDigest, type HandedFile, type Output, type Setting, type S
 export const baseVariable = 'BASE_IMAGE_COMMIT';
 
 interface Described {
-  readonly component: ComponentName;
+  readonly component: Exclude<ComponentName, 'content_image' | 'ota-bundler'>;
   readonly description: string;
   readonly settings: readonly Setting[];
   readonly outputs: readonly Output[];

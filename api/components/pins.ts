@@ -36,9 +36,11 @@ export type WantedFolder = Omit<PinnedFolder, 'commit'>;
 /** Every git repository that a configuration builds from. */
 export function wantedFolders(configs: Configs): WantedFolder[] {
   const {rpi_bootloader: bootloader, rpi_kernel: kernel} = configs;
-  const buildImages = componentNames
-    .filter((component) => configs[component].repo !== 'builtin')
-    .map((component) => wanted(`${component}.repo`, parse(configs[component].repo), ''));
+  const buildImages = componentNames.flatMap((component) => {
+    const config = configs[component];
+    if (!('repo' in config) || config.repo === 'builtin') return [];
+    return [wanted(`${component}.repo`, parse(config.repo), '')];
+  });
   return [
     ...buildImages,
     ...(bootloader.repo === 'builtin' && bootloader.source === 'git'

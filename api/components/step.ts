@@ -1,5 +1,6 @@
 import type {LocalTree} from '../../configs/local-tree.ts';
 import type {ComponentName} from '../../configs/schema.ts';
+import type {ContentWork} from './content-work.ts';
 import type {UpdateWork} from './update-work.ts';
 
 /** One setting of a step: an environment variable of its container, and the configuration field it comes from. */
@@ -117,7 +118,7 @@ export interface Step {
   /** No container at all: the client fetches this, and `source.tar` is the output. */
   readonly checkout?: PinnedFolder;
   /** No container either: the client makes the outputs. */
-  readonly client?: UpdateWork;
+  readonly client?: UpdateWork | ContentWork;
   /** No container either: the client fetches these, each into an output of its own. */
   readonly images?: readonly PinnedImage[];
   /** The build image is made from this instead of from `build-images/`. */

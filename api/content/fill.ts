@@ -87,7 +87,13 @@ export class Filler {
   async #addFile(file: ContentFile, path: string | undefined, name: string): Promise<void> {
     const {to, via, source} = file;
     if (source.kind === 'content') {
-      await this.#write(to, this.#plainAttributes, once(source.bytes), name, source.bytes.length);
+      await this.#write(
+        to,
+        this.#plainAttributes,
+        source.bytes.length > 0 ? [source.bytes] : [],
+        name,
+        source.bytes.length,
+      );
       return;
     }
     if (path === undefined) throw new Error(`${name} was not downloaded`);
@@ -151,7 +157,7 @@ export class Filler {
   async #write(
     to: string,
     attributes: FileAttributes,
-    content: AsyncIterable<Uint8Array>,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     name: string,
     sizeBytes?: number,
   ) {
@@ -161,7 +167,7 @@ export class Filler {
   async #writeAt(
     path: string,
     attributes: FileAttributes,
-    content: AsyncIterable<Uint8Array>,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     name: string,
     sizeBytes?: number,
   ) {
@@ -171,7 +177,10 @@ export class Filler {
     this.#files++;
   }
 
-  async *#watched(content: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array, void> {
+  async *#watched(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    name: string,
+  ): AsyncGenerator<Uint8Array, void> {
     const {report, signal} = this.#options;
     for await (const piece of content) {
       signal.throwIfAborted();
@@ -240,9 +249,4 @@ async function* limited(
     if (most !== undefined && length > most) throw new TooMuchError(most);
     yield piece;
   }
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await
-async function* once(bytes: Buffer): AsyncGenerator<Buffer, void> {
-  if (bytes.length > 0) yield bytes;
 }

@@ -1,10 +1,6 @@
-import {createReadStream, createWriteStream} from 'node:fs';
-import {rm, writeFile} from 'node:fs/promises';
-import {join} from 'node:path';
-import {pipeline} from 'node:stream/promises';
-import type {BlobLease, CacheBlob} from '../cache/cache-entry.ts';
+import {createReadStream} from 'node:fs';
 import type {DownloadCache} from '../cache/download-cache.ts';
-import {PipelineError} from '../errors.ts';
+import {BlobShelf} from '../registry/blob-shelf.ts';
 import {dockerArchive} from '../registry/docker-archive.ts';
 import type {BlobDescriptor, ImageManifest, ImageSource} from '../registry/image-source.ts';
 import {ImageSpool, type SpooledImage} from '../registry/image-spool.ts';
@@ -55,10 +51,11 @@ export async function fetchImages(
   resolved: readonly ResolvedImage[],
   options: FetchOptions,
 ): Promise<FetchedImages> {
-  const blobs = new BlobFetcher(options);
+  const shelf = await BlobShelf.open(options.cache, options.scratch);
+  const blobs = new BlobFetcher(shelf, options);
   const spool = await ImageSpool.create(options.scratch);
   const dispose = async () => {
-    await blobs[Symbol.asyncDispose]();
+    await shelf[Symbol.asyncDispose]();
     await spool[Symbol.asyncDispose]();
   };
   try {
@@ -71,7 +68,7 @@ export async function fetchImages(
       };
       const spooled = withName(await spool.fetch(stored, image.reference, image.platform));
       images.push(await exportImage(image, spooled, spool));
-      await blobs.enter(image, manifest);
+      await shelf.enter(image.name, manifest);
     }
     return {images, receivedBytes: blobs.receivedBytes, [Symbol.asyncDispose]: dispose};
   } catch (error) {
@@ -112,16 +109,15 @@ function withName(image: SpooledImage): SpooledImage {
   return {...image, name: `${registry}/${repository}:${digest.replace(':', '-')}`};
 }
 
-/** Blobs of images, in the cache or in the scratch folder. */
-class BlobFetcher implements AsyncDisposable {
+/** Fetches blobs of images. */
+class BlobFetcher {
+  readonly #shelf: BlobShelf;
   readonly #options: FetchOptions;
-  readonly #paths = new Map<string, string>();
-  readonly #leases: BlobLease[] = [];
-  readonly #scratchFiles: string[] = [];
   #doneBytes = 0;
   #receivedBytes = 0;
 
-  constructor(options: FetchOptions) {
+  constructor(shelf: BlobShelf, options: FetchOptions) {
+    this.#shelf = shelf;
     this.#options = options;
   }
 
@@ -143,31 +139,7 @@ class BlobFetcher implements AsyncDisposable {
   }
 
   open(digest: string): AsyncIterable<Uint8Array> {
-    const path = this.#paths.get(digest);
-    if (path === undefined) throw new Error(`${digest} was not fetched`);
-    return createReadStream(path, {highWaterMark: 512 * 1024});
-  }
-
-  /** Makes an entry of the cache of an image whose blobs are there. */
-  async enter({name}: ContentImage, manifest: ImageManifest): Promise<void> {
-    const {cache, scratch} = this.#options;
-    if (cache === undefined) return;
-    const parts = [manifest.config, ...manifest.layers];
-    const sizeBytes = parts.reduce((sum, blob) => sum + blob.sizeBytes, manifest.content.length);
-    const key = {kind: 'oci_image' as const, source: name};
-    const [isKept = false] = await cache.admit([{...key, sizeBytes}]);
-    if (!isKept) return;
-    const path = join(scratch, `manifest-${hex(manifest.digest)}`);
-    await writeFile(path, manifest.content);
-    const own = toBlob({mediaType: '', digest: manifest.digest, sizeBytes: manifest.content.length});
-    this.#leases.push(await cache.addBlob(path, own));
-    const entry = await cache.addEntry(key, [own, ...parts.map(toBlob)], {digest: manifest.digest});
-    await entry.release();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const lease of this.#leases.splice(0)) await lease.release();
-    for (const path of this.#scratchFiles.splice(0)) await rm(path, {force: true});
+    return createReadStream(this.#shelf.pathOf(digest), {highWaterMark: 512 * 1024});
   }
 
   async #fetch(
@@ -175,40 +147,19 @@ class BlobFetcher implements AsyncDisposable {
     blob: BlobDescriptor,
     report: (received: number) => void,
   ): Promise<void> {
-    const {cache, scratch, source, signal} = this.#options;
-    const known = await cache?.useBlob(hex(blob.digest));
-    if (known !== undefined) {
-      this.#leases.push(known);
-      this.#paths.set(blob.digest, known.path);
+    const {source, signal} = this.#options;
+    if ((await this.#shelf.find(blob)) !== undefined) {
       report(blob.sizeBytes);
       return;
     }
-    const path = join(scratch, `blob-${hex(blob.digest)}`);
     this.#receivedBytes += blob.sizeBytes;
-    await pipeline(async function* () {
+    const content = async function* () {
       for await (const piece of source.openBlob(image, blob)) {
         signal.throwIfAborted();
         yield piece;
         report(piece.length);
       }
-    }, createWriteStream(path));
-    if (cache === undefined) {
-      this.#scratchFiles.push(path);
-      this.#paths.set(blob.digest, path);
-    } else {
-      const lease = await cache.addBlob(path, toBlob(blob));
-      this.#leases.push(lease);
-      this.#paths.set(blob.digest, lease.path);
-    }
+    };
+    await this.#shelf.add(blob, content());
   }
-}
-
-function toBlob({digest, sizeBytes}: BlobDescriptor): CacheBlob {
-  return {sha256: hex(digest), sizeBytes};
-}
-
-function hex(digest: string): string {
-  if (!/^sha256:[0-9a-f]{64}$/.test(digest))
-    throw new PipelineError('REGISTRY_FAILED', `${digest} is no SHA-256`);
-  return digest.slice('sha256:'.length);
 }

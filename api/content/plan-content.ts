@@ -153,13 +153,13 @@ async function findRelease(
   return {url, checksum: checksum ?? published};
 }
 
-/** The newest image in the folder that a configs.json was built into; undefined when there is none. */
+/** The newest card in the folder that a configs.json was built into; undefined when there is none. */
 export async function findBuiltImage(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return undefined;
   const folder = found.isDirectory() ? path : join(path, '..');
-  const names = (await readdir(folder)).filter(
-    (name) => /\.img(?:\.(?:zst|xz|gz|zip))?$/.test(name) && !name.startsWith('.'),
+  const names = (await readdir(folder)).filter((name) =>
+    /^hypriotos-rpi64-(?!content-).*\.img(?:\.(?:zst|xz|zip))?$/.test(name),
   );
   const dated = await Promise.all(
     names.map(async (name) => ({path: join(folder, name), ms: (await stat(join(folder, name))).mtimeMs})),

@@ -26,10 +26,15 @@ export interface LoadedConfig {
 export interface ReadConfigOptions {
   /** Folder of the official releases; that of Kiwix Offspot when absent. */
   readonly releases?: string | undefined;
+  /** The base is a card that is built with it, and the configuration may not name another one. */
+  readonly isForCard?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const mostBytes = 1024 * 1024;
+
+/** Stands for an image that is not there yet. */
+const card = {pipeline: '.'};
 
 /** Misspelled in the document that the format comes from, so that it is about: said, but no error. */
 const toleratedKeys: ReadonlySet<string> = new Set(['wite_config']);
@@ -51,10 +56,14 @@ export async function readContentConfig(
   const text = isRemote ? source.text : await readFile(file, 'utf8');
   const folder = isRemote ? process.cwd() : dirname(file);
   const {config, warnings} = parseContentConfig(source, {folder, ...options});
-  const files = config.files.map((one) =>
-    one.field === configField ? {...one, source: {kind: 'content' as const, bytes: Buffer.from(text)}} : one,
-  );
-  return {config: {...config, files}, text, warnings};
+  return {config: withConfigFile(config, text), text, warnings};
+}
+
+/** Puts the text of a configuration into the file that `write_config` adds. */
+export function withConfigFile(config: ContentConfig, text: string): ContentConfig {
+  const source = {kind: 'content' as const, bytes: Buffer.from(text)};
+  const files = config.files.map((one) => (one.field === configField ? {...one, source} : one));
+  return {...config, files};
 }
 
 /** {@link readContentConfig} for a text; relative paths in it start at `folder`. */
@@ -81,7 +90,19 @@ export function parseContentConfig(
       for (const key of tolerated)
         warnings.push({...unknownKey(yaml, [], key), message: `${key} is not known and has no effect`});
       const known = Object.fromEntries(Object.entries(value).filter(([key]) => !toleratedKeys.has(key)));
-      const parsed = ContentDocument.safeParse(known);
+      const isForCard = options.isForCard === true;
+      if (isForCard && 'base' in known)
+        problems.push({
+          span: yaml.spanOf(['base']),
+          message: 'base must be left out here: it is the image of rpi_sd_image',
+        });
+      const document = isForCard ? {...known, base: card} : known;
+      // What nobody knows is said, and hides nothing else.
+      const unknown = Object.keys(document).filter((key) => !(knownKeys([]) ?? []).includes(key));
+      problems.push(...unknown.map((key) => unknownKey(yaml, [], key)));
+      const parsed = ContentDocument.safeParse(
+        Object.fromEntries(Object.entries(document).filter(([key]) => !unknown.includes(key))),
+      );
       if (parsed.success) {
         const resolved = resolveConfig(parsed.data, yaml, options);
         problems.push(...resolved.problems);

@@ -4,7 +4,8 @@ import {describeValue, fieldName} from '../../configs/field-path.ts';
 import {findByteSize} from '../../configs/human-units.ts';
 import type {Problem} from '../../configs/source-text.ts';
 import type {YamlSource} from '../../configs/yaml-source.ts';
-import type {Checksum, ChecksumAlgorithm} from '../download/download-request.ts';
+import {digestLength, isDigest} from '../download/checksum.ts';
+import type {Checksum} from '../download/download-request.ts';
 import {formatPlatform, parsePlatform, type Platform} from '../registry/image-source.ts';
 import {parseImageReference, type ImageReference} from '../registry/reference.ts';
 import type {
@@ -19,19 +20,11 @@ import type {BaseSource, ContentBase, ContentConfig, ContentFile, ContentImage} 
 /** Where the official releases of Kiwix Offspot lie. */
 const defaultReleases = 'https://drive.offspot.it/base/';
 const versionPattern = /^\d+\.\d+\.\d+[a-z0-9\-._]*$/;
-const devicePlatform: Platform = {os: 'linux', architecture: 'arm64', variant: 'v8'};
+/** What images are for unless they say otherwise. */
+export const devicePlatform: Platform = {os: 'linux', architecture: 'arm64', variant: 'v8'};
 const dataFolder = '/data';
 /** Where write_config puts the configuration, on the data partition. */
 export const configPath = '/conf/image.yaml';
-const digestLengths: Readonly<Record<ChecksumAlgorithm, number>> = {
-  'sha-1': 40,
-  'sha-224': 56,
-  'sha-256': 64,
-  'sha-384': 96,
-  'sha-512': 128,
-  md5: 32,
-  adler32: 8,
-};
 
 interface Resolved {
   /** Undefined when something is wrong. */
@@ -232,10 +225,10 @@ class Resolver {
       return value === undefined ? undefined : {algorithm: algo, value, kind};
     }
     const value = document.value.trim().toLowerCase();
-    if (!/^[0-9a-f]+$/.test(value) || value.length !== digestLengths[algo])
+    if (!isDigest(algo, value))
       this.#refuse(
         [...path, 'value'],
-        `must be ${digestLengths[algo]} hex digits for ${algo}`,
+        `must be ${digestLength[algo]} hex digits for ${algo}`,
         document.value,
       );
     return {algorithm: algo, value, kind};

@@ -63,7 +63,7 @@ function tooLarge(
     `the content does not fit: the image needs ${formatByteSize(needed)} (${needed} bytes), which is ${formatByteSize(needed - available)} (${needed - available} bytes) more than ${limit} allows`,
     {
       hint: [
-        `The base takes ${formatByteSize(rootBytes)}. The largest of the content:`,
+        `The base takes ${formatByteSize(rootBytes)}.${items.length === 0 ? '' : ' The largest of the content:'}`,
         ...describeLargest(items),
         limit === 'output.size'
           ? 'Ask for a larger image (output.size: auto), or leave something out.'

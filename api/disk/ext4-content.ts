@@ -32,7 +32,10 @@ export class Ext4ContentWriter {
    * @param expectedBytes Lets the file lie in one piece.
    * @throws Ext4FullError
    */
-  async write(content: AsyncIterable<Uint8Array>, expectedBytes = 0): Promise<WrittenContent> {
+  async write(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    expectedBytes = 0,
+  ): Promise<WrittenContent> {
     const room = new Room(this.#groups, Math.ceil(expectedBytes / this.#blockBytes));
     let sizeBytes = 0;
     let used = 0;

@@ -126,7 +126,7 @@ export class Ext4Writer {
   async addFile(
     path: string,
     attributes: FileAttributes,
-    content: AsyncIterable<Uint8Array>,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     expectedBytes?: number,
   ): Promise<number> {
     const {folder, name} = await this.#prepare(path);
@@ -147,7 +147,7 @@ export class Ext4Writer {
     if (bytes.length < 60) {
       inode.setShortLink(bytes);
     } else {
-      const {sizeBytes, runs} = await this.#contents.write(once(bytes), bytes.length);
+      const {sizeBytes, runs} = await this.#contents.write([bytes], bytes.length);
       await this.#setContent(inode, sizeBytes, runs, []);
     }
     await this.#inodes.put(inode);
@@ -344,9 +344,4 @@ function enter(folder: Folder, entry: FolderEntry): void {
 function splitPath(path: string): {parent: string; name: string} {
   const slash = path.lastIndexOf('/');
   return {parent: slash <= 0 ? '/' : path.slice(0, slash), name: path.slice(slash + 1)};
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await
-async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
-  yield bytes;
 }

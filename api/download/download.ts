@@ -2,7 +2,7 @@ import {availableParallelism} from 'node:os';
 import type {DownloadCache} from '../cache/download-cache.ts';
 import {isFull} from '../cache/record-file.ts';
 import {PipelineError} from '../errors.ts';
-import {Pool} from '../pipeline/pool.ts';
+import {Pool} from '../pool.ts';
 import type {DownloadListener} from './download-event.ts';
 import type {Downloaded, DownloadRequest} from './download-request.ts';
 import {Downloader} from './downloader.ts';

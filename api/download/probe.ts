@@ -1,15 +1,16 @@
 import {stat} from 'node:fs/promises';
 import {fileURLToPath} from 'node:url';
-import {Pool} from '../pipeline/pool.ts';
+import type {CacheEntry} from '../cache/cache-entry.ts';
+import {Pool} from '../pool.ts';
 import {lengthOf, rangeOf} from './answer-facts.ts';
 import type {DownloadOptions} from './download.ts';
-import type {DownloadRequest, Probe} from './download-request.ts';
+import type {Checksum, DownloadRequest, Probe} from './download-request.ts';
 import {FetchError, reasonOf} from './fetch-file.ts';
 import {defaultPatience} from './patience.ts';
 import {resolveSource} from './resolve-source.ts';
 import {Web, withoutSecrets, type Answer} from './web.ts';
 
-type ProbeRequest = Pick<DownloadRequest, 'id' | 'url' | 'mirrors' | 'sizeBytes'>;
+type ProbeRequest = Pick<DownloadRequest, 'id' | 'url' | 'mirrors' | 'sizeBytes' | 'checksum'>;
 
 /**
  * Asks about addresses; nothing is downloaded or written. Each is asked, also when its size is declared: a declared size
@@ -31,6 +32,9 @@ export async function probe(
         if (entry !== undefined && cache?.isFresh(entry) === true) {
           return {id, url, isReachable: true, sizeBytes: entry.sizeBytes, isCached: true, problem: undefined};
         }
+        // What the checksum names needs no server to say that it still is the same.
+        if (entry !== undefined && isOf(entry, request.checksum))
+          return {id, url, isReachable: true, sizeBytes: entry.sizeBytes, isCached: true, problem: undefined};
         try {
           const sizeBytes = url.startsWith('file:')
             ? await sizeOfFile(fileURLToPath(url))
@@ -55,6 +59,14 @@ export async function probe(
   );
 }
 
+function isOf({blobs}: CacheEntry, checksum: Checksum | undefined): boolean {
+  return (
+    checksum?.algorithm === 'sha-256' &&
+    checksum.kind === 'digest' &&
+    checksum.value.toLowerCase() === blobs[0]?.sha256
+  );
+}
+
 async function sizeOfFile(path: string): Promise<number> {
   const stats = await stat(path).catch(() => undefined);
   if (stats?.isFile() === true) return stats.size;
@@ -67,7 +79,7 @@ async function askSize(request: ProbeRequest, web: Web, signal: AbortSignal): Pr
   let failure: unknown;
   for (const address of addresses) {
     try {
-      return (await askAddress(address, web, signal)) ?? sizeBytes;
+      return lengthOfWhole(await askAddress(address, web, signal)) ?? sizeBytes;
     } catch (error) {
       signal.throwIfAborted();
       failure ??= error;
@@ -76,16 +88,25 @@ async function askSize(request: ProbeRequest, web: Web, signal: AbortSignal): Pr
   throw failure;
 }
 
-async function askAddress(url: string, web: Web, signal: AbortSignal): Promise<number | undefined> {
+/**
+ * What a server says about an address, without its content.
+ *
+ * @throws FetchError when it says that there is nothing.
+ */
+export async function askAddress(url: string, web: Web, signal: AbortSignal): Promise<Answer> {
   const head = await web.ask(url, {method: 'HEAD', signal});
   head.discard();
-  if (head.status === 200) return lengthOf(head);
+  if (head.status === 200) return head;
   // Some servers know no HEAD, and some sign addresses for GET alone: its first byte tells as much.
   const answer = await web.ask(url, {signal, headers: {range: 'bytes=0-0'}});
   answer.discard();
-  if (answer.status === 206) return rangeOf(answer)?.total;
-  if (answer.status === 200) return lengthOf(answer);
+  if (answer.status === 206 || answer.status === 200) return answer;
   throw statusError(url, answer);
+}
+
+/** Of the whole file, also where only a part was asked for. */
+export function lengthOfWhole(answer: Answer): number | undefined {
+  return answer.status === 206 ? rangeOf(answer)?.total : lengthOf(answer);
 }
 
 function statusError(url: string, {status}: Answer): FetchError {

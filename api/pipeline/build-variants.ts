@@ -15,7 +15,7 @@ import {fetchSelected} from './fetch-selected.ts';
 import {filesNeeded, isRequested} from './files-needed.ts';
 import {makeRunContext} from './make-run-context.ts';
 import {planSteps} from './plan-steps.ts';
-import {Pool} from './pool.ts';
+import {Pool} from '../pool.ts';
 import {prepareBaseImage} from './prepare-base-image.ts';
 import {pushArtifacts} from './push-artifacts.ts';
 import type {RunContext} from './run-context.ts';

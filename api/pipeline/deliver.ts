@@ -10,7 +10,7 @@ import {isProcessAlive} from '../process-alive.ts';
 import {runProgram} from '../run-program.ts';
 import {DamagedArtifact} from './damaged-artifact.ts';
 import {DeliveryMemory, settleMs} from './delivery-memory.ts';
-import {Pool} from './pool.ts';
+import {Pool} from '../pool.ts';
 import {SparseFileWriter} from './sparse-stream.ts';
 import {unpackBeside} from './unpack-beside.ts';
 

@@ -1,7 +1,7 @@
 import type {StoreEntry} from '../../volumes/store-entry.ts';
 import type {Artifact} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
-import {Pool} from './pool.ts';
+import {Pool} from '../pool.ts';
 import type {RunContext, StepOutcome} from './run-context.ts';
 import {findStep, runStep} from './run-step.ts';
 import type {StepNode} from './step-node.ts';

@@ -21,13 +21,31 @@ export async function fetchImages(
   {progress}: Pick<StepLog, 'progress'>,
 ): Promise<void> {
   const {RegistryCache} = await import('../registry/registry-cache.ts');
-  const cache = new RegistryCache({offline});
-  const archives: {readonly archive: ImageArchive; readonly output: string}[] = [];
-  for (const image of images) {
-    const archive = await cache.fetch(image, boardPlatform, {onProgress: progress, signal});
-    archives.push({archive, output: image.output});
+  const {openCache} = await import('../cache/download-cache.ts');
+  const cache = new RegistryCache(await openCache(), {offline});
+  const archives: FetchedArchive[] = [];
+  try {
+    for (const image of images) {
+      const archive = await cache.fetch(image, boardPlatform, {onProgress: progress, signal});
+      archives.push({archive, output: image.output});
+    }
+    progress('sending to the engine');
+    await send(archives, work, {session, signal});
+  } finally {
+    for (const {archive} of archives) await archive[Symbol.asyncDispose]();
   }
-  progress('sending to the engine');
+}
+
+interface FetchedArchive {
+  readonly archive: ImageArchive & AsyncDisposable;
+  readonly output: string;
+}
+
+async function send(
+  archives: readonly FetchedArchive[],
+  work: WorkFolder,
+  {session, signal}: Pick<RunContext, 'session' | 'signal'>,
+): Promise<void> {
   const envelope = pack();
   const sending = session.writeArchive(work.path, Readable.from(envelope));
   const packing = async () => {

@@ -1,6 +1,7 @@
 import {loadVariants, type ResolvedVariant} from '../../configs/load-config.ts';
 import {readLock, type Lock} from '../../configs/lock-file.ts';
 import {allSteps} from '../components/components.ts';
+import type {CardContent} from '../components/content-work.ts';
 import {wantedFolders, wantedImages, type ImagePins, type Pins} from '../components/pins.ts';
 import {PipelineError} from '../errors.ts';
 import {GitCache} from '../git/git-cache.ts';
@@ -8,6 +9,7 @@ import type {BuildOptions} from '../options.ts';
 import {configLocation} from './config-location.ts';
 import {canonicalJson} from './fingerprint.ts';
 import {lockLocation} from './lock.ts';
+import type {PinnedContent} from './pin-content.ts';
 import {lockedImages, pinImages, type LockedImages} from './pin-images.ts';
 import {lockedPins, pinSources, type LockedPins} from './pin-sources.ts';
 
@@ -18,13 +20,16 @@ export interface Project extends ResolvedVariant {
   readonly lock: Lock | undefined;
   readonly pins: Pins;
   readonly imagePins: ImagePins;
+  /** Where content_image is asked for. */
+  readonly content: CardContent | undefined;
+  readonly contentNotices: readonly string[];
   /** How the repositories and images differ from the lock's, one sentence each. */
   readonly pinDifferences: readonly string[];
 }
 
 export type ProjectOptions = Pick<
   BuildOptions,
-  'target' | 'config' | 'variant' | 'lockFile' | 'locked' | 'offline' | 'signal'
+  'target' | 'config' | 'variant' | 'components' | 'lockFile' | 'locked' | 'offline' | 'signal'
 >;
 
 /**
@@ -71,13 +76,16 @@ export async function loadProjects(options: ProjectOptions, refresh = false): Pr
     const lock = lockFile === undefined ? undefined : await readLock(lockFile);
     const locked = lockedPins(refresh ? undefined : lock, resolved.components);
     const images = lockedImages(refresh ? undefined : lock, resolved.components);
+    const content = await pinCardContent(resolved, lock, options);
     projects.push({
       ...resolved,
       lockFile,
       lock,
       pins: await pin(locked, options),
       imagePins: await pinRegistries(images, options),
-      pinDifferences: [...locked.differences, ...images.differences],
+      content: content?.content,
+      contentNotices: content?.notices ?? [],
+      pinDifferences: [...locked.differences, ...images.differences, ...(content?.differences ?? [])],
     });
   }
   return projects;
@@ -96,7 +104,24 @@ async function pinRegistries(
 ): Promise<ImagePins> {
   if (isLocked === true || offline === true || locked.open.length === 0) return locked.pins;
   const {RegistryCache} = await import('../registry/registry-cache.ts');
-  return pinImages(locked, new RegistryCache(), signal);
+  const {openCache} = await import('../cache/download-cache.ts');
+  return pinImages(locked, new RegistryCache(await openCache()), signal);
+}
+
+/** Asks what there is of the content of a card, where that is to be made. What that takes is loaded only then. */
+async function pinCardContent(
+  resolved: ResolvedVariant,
+  lock: Lock | undefined,
+  options: ProjectOptions,
+): Promise<PinnedContent | undefined> {
+  const {components = []} = options;
+  const wanted: readonly string[] = components.length > 0 ? components : resolved.requested;
+  if (!wanted.includes('content_image')) return undefined;
+  const {pinContent} = await import('./pin-content.ts');
+  return pinContent(resolved, lock, {
+    isStrict: options.locked === true || options.offline === true,
+    signal: options.signal,
+  });
 }
 
 /** A strict build fails on what is not in the lock before it would need it. */

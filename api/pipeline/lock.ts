@@ -12,9 +12,11 @@ import {
 import type {ConfigOptions} from '../options.ts';
 import type {EntryReader} from '../../volumes/entry-reader.ts';
 import type {StoreEntry} from '../../volumes/store-entry.ts';
+import type {CardContent} from '../components/content-work.ts';
 import type {ImagePins, Pins} from '../components/pins.ts';
 import {packageList, type Step} from '../components/step.ts';
 import {lockImages} from './pin-images.ts';
+import {lockContent} from './lock-content.ts';
 import {lockSources} from './pin-sources.ts';
 
 /** Where the lock of a configuration lies: where it is said to, beside the user's configs.json, else in the target. */
@@ -121,6 +123,7 @@ export interface LockSource {
   readonly baseTools: LockedTools | undefined;
   readonly pins: Pins;
   readonly imagePins: ImagePins;
+  readonly content?: CardContent | undefined;
   /** What it says about components and architectures that are not part of this run stays. */
   readonly previous: Lock | undefined;
 }
@@ -137,6 +140,9 @@ export async function makeLock(source: LockSource): Promise<Lock> {
     lists.set(step.name, list);
     components[step.component] = {request: request(step, lists), packages: parsePackageList(list)};
   }
+  const fetched = await sourceListOf(source);
+  const content =
+    fetched && source.content ? lockContent(source.content.sources, fetched) : previous?.content;
   return {
     format: 2,
     source_date_epoch: source.epoch,
@@ -151,8 +157,16 @@ export async function makeLock(source: LockSource): Promise<Lock> {
     // A repository that the configuration no longer names says nothing about what is built.
     ...(pins.size > 0 && {sources: lockSources(pins)}),
     ...(imagePins.size > 0 && {images: lockImages(imagePins)}),
+    ...(content !== undefined && Object.keys(content).length > 0 && {content}),
     components,
   };
+}
+
+/** What the sources of a content image have turned out to be, where they were part of the run. */
+async function sourceListOf({store, steps, entries}: LockSource): Promise<string | undefined> {
+  const step = steps.find(({client}) => client?.kind === 'content-sources');
+  const entry = step && entries.get(step.name);
+  return entry && store.readText(entry, packageList);
 }
 
 function sha256(content: string): string {

@@ -3,7 +3,7 @@ import type {BaseImage} from '../engine/base-image.ts';
 import {builtinBuildImages} from '../engine/build-image.ts';
 import {parseComponentNames} from '../components/components.ts';
 import {GitCache} from '../git/git-cache.ts';
-import {Pool} from './pool.ts';
+import {Pool} from '../pool.ts';
 import type {RunContext} from './run-context.ts';
 import type {Run} from './run.ts';
 

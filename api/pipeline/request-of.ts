@@ -1,6 +1,7 @@
 import type {BuildOptions} from '../options.ts';
 import type {Project} from './load-project.ts';
 import {lockedLists} from './lock.ts';
+import {lockedSources} from './lock-content.ts';
 import type {RunRequest} from './run.ts';
 import {selectSteps} from './select-steps.ts';
 
@@ -14,6 +15,10 @@ export function requestOf(project: Project, {components}: Pick<BuildOptions, 'co
   const {lock, lockFile, pinDifferences, variant} = project;
   const selection = selectSteps(project, components);
   const lists = lockedLists(lock, selection.steps);
-  const locked = {...lists, differences: [...pinDifferences, ...lists.differences]};
+  const locked = {
+    ...lists,
+    lists: new Map([...lists.lists, ...lockedSources(lock, selection.steps)]),
+    differences: [...pinDifferences, ...lists.differences],
+  };
   return {resolved: project, selection, lockFile, lock, locked, variant};
 }

@@ -7,7 +7,7 @@ import type {GitCache} from '../git/git-cache.ts';
 import type {PipelineEvent} from '../events/event.ts';
 import type {StepFailure} from '../events/step-failure.ts';
 import type {SigningMaterial} from '../ota/image/write/signing-key.ts';
-import type {Pool} from './pool.ts';
+import type {Pool} from '../pool.ts';
 import type {StepRunner} from './step-runner.ts';
 import type {TeamCache} from './team-cache.ts';
 

@@ -53,7 +53,8 @@ function refuse(lockFile: string | undefined, differences: readonly string[]): v
 }
 
 /** Says what of the lock does not hold for this configuration, and is added to it. */
-export function announceExtension({lock, locked, emit}: Run): void {
+export function announceExtension({lock, locked, resolved, emit}: Run): void {
+  for (const message of resolved.contentNotices ?? []) emit({type: 'notice', level: 'warning', message});
   if (lock === undefined || locked.differences.length === 0) return;
   emit({type: 'notice', level: 'info', message: `the lock is extended: ${abridge(locked.differences)}`});
 }
@@ -164,6 +165,7 @@ function lockOf(
     baseTools,
     pins: resolved.pins,
     imagePins: resolved.imagePins,
+    content: resolved.content,
     previous,
   });
 }

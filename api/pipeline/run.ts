@@ -1,5 +1,6 @@
 import type {ResolvedConfigs} from '../../configs/load-config.ts';
 import type {Lock} from '../../configs/lock-file.ts';
+import type {CardContent} from '../components/content-work.ts';
 import type {ImagePins, Pins} from '../components/pins.ts';
 import type {ArtifactStore} from '../../volumes/artifact-store.ts';
 import type {EngineSession} from '../engine/session.ts';
@@ -13,7 +14,13 @@ import type {TeamCache} from './team-cache.ts';
 
 /** What a run is about, as its files say it. */
 export interface RunRequest {
-  readonly resolved: ResolvedConfigs & {readonly pins: Pins; readonly imagePins: ImagePins};
+  readonly resolved: ResolvedConfigs & {
+    readonly pins: Pins;
+    readonly imagePins: ImagePins;
+    readonly content?: CardContent | undefined;
+    /** What was noticed when it was looked up. */
+    readonly contentNotices?: readonly string[];
+  };
   readonly selection: Selection;
   /** Where the lock lies; undefined when there is no place for one. */
   readonly lockFile: string | undefined;

@@ -1,6 +1,7 @@
 import type {ResolvedConfigs} from '../../configs/load-config.ts';
 import type {ComponentName} from '../../configs/schema.ts';
 import {allSteps, parseComponentNames} from '../components/components.ts';
+import type {CardContent} from '../components/content-work.ts';
 import type {ImagePins, Pins} from '../components/pins.ts';
 import type {Step} from '../components/step.ts';
 import {closure, sortTopologically} from './graph.ts';
@@ -19,13 +20,17 @@ export interface Selection {
  * @throws PipelineError `USAGE` for an unknown component.
  */
 export function selectSteps(
-  resolved: ResolvedConfigs & {readonly pins?: Pins; readonly imagePins?: ImagePins},
+  resolved: ResolvedConfigs & {
+    readonly pins?: Pins;
+    readonly imagePins?: ImagePins;
+    readonly content?: CardContent | undefined;
+  },
   components: readonly string[] | undefined,
 ): Selection {
   const requested =
     components && components.length > 0 ? parseComponentNames(components) : resolved.requested;
   const sorted = sortTopologically(
-    allSteps(resolved.components, resolved.local, resolved.pins, resolved.imagePins),
+    allSteps(resolved.components, resolved.local, resolved.pins, resolved.imagePins, resolved.content),
   );
   const own = sorted.filter(({component}) => requested.includes(component)).map(({name}) => name);
   return {requested, steps: closure(sorted, new Set(own))};

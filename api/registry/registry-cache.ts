@@ -1,13 +1,11 @@
-import {createWriteStream} from 'node:fs';
-import {mkdir, readFile, rename, rm, stat} from 'node:fs/promises';
-import {homedir} from 'node:os';
-import {join} from 'node:path';
-import {pipeline} from 'node:stream/promises';
+import {readFile} from 'node:fs/promises';
 import {z} from 'zod';
+import type {DownloadCache} from '../cache/download-cache.ts';
 import {PipelineError} from '../errors.ts';
+import {BlobShelf} from './blob-shelf.ts';
 import {checkedLayer, ImageArchive} from './image-archive.ts';
 import {formatPlatform, type BlobDescriptor, type ImageManifest, type Platform} from './image-source.ts';
-import {digestOf, isIndex, parseManifest} from './manifest.ts';
+import {isIndex, parseManifest} from './manifest.ts';
 import {formatImageReference, parseImageReference, type ImageReference} from './reference.ts';
 import {RegistryClient} from './registry-client.ts';
 
@@ -32,17 +30,15 @@ const Config = z.object({
   rootfs: z.object({diff_ids: z.array(z.string())}),
 });
 
-/**
- * Images of registries, kept blob by blob under their digests in the user's cache folder, which may be deleted at any
- * time. What is there is not asked for again; a blob is there when it is whole.
- */
+/** Images of registries, kept in the user's cache as its policy says. What is there is not asked for again. */
 export class RegistryCache {
-  readonly #blobs: string;
+  readonly #cache: DownloadCache | undefined;
   /** No registry is asked for anything: what is not here is an error. */
   readonly isOffline: boolean;
 
-  constructor({folder = defaultFolder(), offline = false}: {folder?: string; offline?: boolean} = {}) {
-    this.#blobs = join(folder, 'blobs', 'sha256');
+  /** @param cache Absent where the policy keeps nothing. */
+  constructor(cache: DownloadCache | undefined, {offline = false}: {offline?: boolean} = {}) {
+    this.#cache = cache;
     this.isOffline = offline;
   }
 
@@ -55,100 +51,109 @@ export class RegistryCache {
   async resolve(name: string, platform: Platform, signal?: AbortSignal): Promise<string> {
     const reference = parse(name);
     await using registry = new RegistryClient({signal});
+    await using shelf = await BlobShelf.open(this.#cache);
     const manifest = await registry.resolve(reference, platform);
-    await mkdir(this.#blobs, {recursive: true});
     // A manifest that is no part of an index does not say what it is for; its configuration does.
-    await this.#keepBlob(manifest, manifest.config, registry);
-    await this.#readConfig(manifest, platform);
+    await this.#keepBlob(shelf, manifest, manifest.config, registry);
+    await readConfig(shelf, manifest, platform);
     return manifest.digest;
   }
 
   /**
    * Brings an image into the cache.
    *
-   * @returns an archive of it that any Docker engine loads, always with the same bytes.
+   * @returns an archive of it that any Docker engine loads, always with the same bytes; dispose of it.
    * @throws PipelineError `REGISTRY_FAILED`, or `IMAGE_UNAVAILABLE` when the cache is offline and does not have it.
    */
   async fetch(
     {name, digest}: PinnedImage,
     platform: Platform,
     options: FetchImageOptions = {},
+  ): Promise<ImageArchive & AsyncDisposable> {
+    const shelf = await BlobShelf.open(this.#cache);
+    try {
+      const archive = await this.#fetchOnto(shelf, {name, digest}, platform, options);
+      return Object.assign(archive, {[Symbol.asyncDispose]: () => shelf[Symbol.asyncDispose]()});
+    } catch (error) {
+      await shelf[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #fetchOnto(
+    shelf: BlobShelf,
+    {name, digest}: PinnedImage,
+    platform: Platform,
+    options: FetchImageOptions,
   ): Promise<ImageArchive> {
     const reference = parse(name);
-    await mkdir(this.#blobs, {recursive: true});
     await using registry = new RegistryClient({signal: options.signal});
-    const manifest = await this.#manifest({...reference, digest}, platform, registry);
+    const manifest = await this.#manifest(shelf, {...reference, digest}, platform, registry);
     const wanted = [manifest.config, ...manifest.layers];
     for (const [index, blob] of wanted.entries()) {
       options.signal?.throwIfAborted();
       options.onProgress?.(`fetching ${name}: ${index + 1} of ${wanted.length}`);
-      await this.#keepBlob(manifest, blob, registry);
+      await this.#keepBlob(shelf, manifest, blob, registry);
     }
-    const {rootfs} = await this.#readConfig(manifest, platform);
+    const {rootfs} = await readConfig(shelf, manifest, platform);
     if (rootfs.diff_ids.length !== manifest.layers.length) {
       throw damaged(reference, 'its manifest and its configuration have different numbers of layers');
     }
     for (const [index, layer] of manifest.layers.entries()) {
-      await checkedLayer(reference, this.#path(layer.digest), layer, rootfs.diff_ids[index] ?? '');
+      try {
+        await checkedLayer(reference, shelf.pathOf(layer.digest), layer, rootfs.diff_ids[index] ?? '');
+      } catch (error) {
+        await shelf.drop(layer.digest);
+        throw error;
+      }
     }
-    return new ImageArchive(reference, manifest, ({digest: blob}) => this.#path(blob));
+    await shelf.enter(name, manifest);
+    return new ImageArchive(reference, manifest, ({digest: blob}) => shelf.pathOf(blob));
   }
 
   async #manifest(
+    shelf: BlobShelf,
     reference: ImageReference & {readonly digest: string},
     platform: Platform,
     registry: RegistryClient,
   ): Promise<ImageManifest> {
-    const path = this.#path(reference.digest);
-    const known = await readBlob(path, reference.digest);
-    if (known !== undefined) {
-      const manifest = parseManifest(known, reference);
+    const path = await shelf.find(reference);
+    if (path !== undefined) {
+      const manifest = parseManifest(await readFile(path), reference);
       if (!isIndex(manifest)) return manifest;
     }
     if (this.isOffline) throw missingOffline(reference);
     const manifest = await registry.resolve(reference, platform);
-    await this.#write(manifest.digest, [manifest.content]);
+    await shelf.add({digest: manifest.digest, sizeBytes: manifest.content.length}, [manifest.content]);
     return manifest;
   }
 
-  async #keepBlob(image: ImageManifest, blob: BlobDescriptor, registry: RegistryClient): Promise<void> {
-    const found = await stat(this.#path(blob.digest)).catch(() => undefined);
-    if (found?.size === blob.sizeBytes) return;
+  async #keepBlob(
+    shelf: BlobShelf,
+    image: ImageManifest,
+    blob: BlobDescriptor,
+    registry: RegistryClient,
+  ): Promise<void> {
+    if ((await shelf.find(blob)) !== undefined) return;
     if (this.isOffline) throw missingOffline(image.reference);
-    await this.#write(blob.digest, registry.openBlob(image, blob));
-  }
-
-  async #write(digest: string, content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
-    const path = this.#path(digest);
-    // Two runs may fetch the same: what they write is the same.
-    const temporary = `${path}.${process.pid}.partial`;
-    try {
-      await pipeline(content, createWriteStream(temporary));
-      await rename(temporary, path);
-    } finally {
-      await rm(temporary, {force: true});
-    }
-  }
-
-  async #readConfig({reference, config}: ImageManifest, platform: Platform): Promise<z.infer<typeof Config>> {
-    const content = await readBlob(this.#path(config.digest), config.digest);
-    const parsed = Config.safeParse(parseJson(content?.toString('utf8') ?? ''));
-    if (!parsed.success) throw damaged(reference, 'its configuration is not that of a container image');
-    const {os, architecture} = parsed.data;
-    if (os === platform.os && architecture === platform.architecture) return parsed.data;
-    throw new PipelineError(
-      'REGISTRY_FAILED',
-      `${formatImageReference(reference)} is for ${formatPlatform(parsed.data)}, not for ${formatPlatform(platform)}`,
-    );
-  }
-
-  #path(digest: string): string {
-    return join(this.#blobs, digest.slice('sha256:'.length));
+    await shelf.add(blob, registry.openBlob(image, blob));
   }
 }
 
-function defaultFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hypriotkit', 'registry');
+async function readConfig(
+  shelf: BlobShelf,
+  {reference, config}: ImageManifest,
+  platform: Platform,
+): Promise<z.infer<typeof Config>> {
+  const content = await readFile(shelf.pathOf(config.digest), 'utf8');
+  const parsed = Config.safeParse(parseJson(content));
+  if (!parsed.success) throw damaged(reference, 'its configuration is not that of a container image');
+  const {os, architecture} = parsed.data;
+  if (os === platform.os && architecture === platform.architecture) return parsed.data;
+  throw new PipelineError(
+    'REGISTRY_FAILED',
+    `${formatImageReference(reference)} is for ${formatPlatform(parsed.data)}, not for ${formatPlatform(platform)}`,
+  );
 }
 
 /** The configuration has been checked. */
@@ -156,14 +161,6 @@ function parse(name: string): ImageReference {
   const reference = parseImageReference(name);
   if (reference === undefined) throw new Error(`not the name of an image: ${name}`);
   return reference;
-}
-
-/** A small blob; undefined when it is not there, or not what its digest says. */
-async function readBlob(path: string, digest: string): Promise<Buffer | undefined> {
-  const content = await readFile(path).catch(() => undefined);
-  if (content === undefined || digestOf(content) === digest) return content;
-  await rm(path, {force: true});
-  return undefined;
 }
 
 function parseJson(text: string): unknown {

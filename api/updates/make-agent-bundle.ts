@@ -6,7 +6,7 @@ import {createBundle} from '../bundle/create.ts';
 import {makeBundleImages} from '../bundle/images.ts';
 import {parseSigningKey} from '../bundle/signing-key.ts';
 import type {UpdateRequest} from './update-request.ts';
-import {writeDigest} from './write-digest.ts';
+import {writeDigest} from '../archive/write-digest.ts';
 
 /** Makes a bundle of an update agent, and the archive of its images where it is asked for. */
 export async function makeAgentBundle(

@@ -8,7 +8,7 @@ import {keyIdOf, subjectOf} from './key-id.ts';
 import {openPayload} from './payload-rootfs.ts';
 import type {UpdateRecord} from './update-record.ts';
 import type {UpdateRequest} from './update-request.ts';
-import {writeDigest} from './write-digest.ts';
+import {writeDigest} from '../archive/write-digest.ts';
 
 /** Makes a signed OTA image of the card, and a record of how the two belong together. */
 export async function makeImage(work: ImageWork, request: UpdateRequest): Promise<readonly string[]> {

@@ -4,7 +4,7 @@ import {buildLegacyImage} from '../ota/legacy/build-legacy.ts';
 import {parseLegacySigner} from '../ota/legacy/sign-legacy.ts';
 import {openPayload} from './payload-rootfs.ts';
 import type {UpdateRequest} from './update-request.ts';
-import {writeDigest} from './write-digest.ts';
+import {writeDigest} from '../archive/write-digest.ts';
 
 /** Makes an OTA image of the old format, as a tar, in which owners need no root. */
 export async function makeLegacy(work: LegacyWork, request: UpdateRequest): Promise<readonly string[]> {

@@ -2,7 +2,7 @@ import {join} from 'node:path';
 import type {OfflineWork} from '../components/update-work.ts';
 import {packBundle} from '../ota/packer/pack.ts';
 import type {UpdateRequest} from './update-request.ts';
-import {writeDigest} from './write-digest.ts';
+import {writeDigest} from '../archive/write-digest.ts';
 
 /** Packs an OTA image for devices without a network. */
 export async function makeOffline(work: OfflineWork, request: UpdateRequest): Promise<readonly string[]> {

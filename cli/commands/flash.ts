@@ -52,7 +52,7 @@ Examples:
       const result = await reportFlash(
         context,
         {json},
-        ({onEvent, signal, pauseDrawing}) =>
+        ({onEvent, signal, pause}) =>
           flash({
             ...given({allowNonRemovable}),
             image,
@@ -62,7 +62,7 @@ Examples:
             signal,
             ...(!yes && {
               confirm: async (plan) => {
-                pauseDrawing();
+                pause();
                 return ask(plan, context);
               },
             }),

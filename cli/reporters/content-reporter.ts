@@ -1,22 +1,9 @@
-import type {ChalkInstance} from 'chalk';
 import type {ContentEvent, ContentPhase} from '../../api/content/content-event.ts';
 import type {DownloadProgress, Progress} from '../../api/download/download-event.ts';
 import {unreachable} from '../../api/errors.ts';
-import type {Output} from '../context.ts';
 import {formatBytes, formatDuration} from '../format.ts';
-import type {Symbols} from '../symbols.ts';
-import {truncate} from '../text.ts';
-import {LiveWindow} from './live-window.ts';
-import {stoppingMessage} from './reporter.ts';
-
-interface ContentReporterOptions {
-  readonly output: Output;
-  readonly colors: ChalkInstance;
-  readonly symbols: Symbols;
-  /** Whether the output is a terminal with somebody in front of it. */
-  readonly isLive: boolean;
-  readonly now?: () => number;
-}
+import {shortenMiddle} from '../text.ts';
+import {ProgressScreen, type ScreenOptions} from './progress-screen.ts';
 
 const doing: Readonly<Record<ContentPhase, string>> = {
   check: 'checking configuration and sources',
@@ -37,34 +24,31 @@ const done: Readonly<Record<ContentPhase, string>> = {
   verify: 'checked the file system',
 };
 
-const frameMs = 84;
+/** Columns that an address has at least. */
+const leastName = 20;
 /** Lines for single downloads; with more, the total says enough. */
 const mostLines = 6;
 
 /** Draws `content create`: what is going on at the bottom of a terminal, a line for each finished thing elsewhere. */
 export class ContentReporter implements Disposable {
-  readonly #options: ContentReporterOptions;
-  readonly #now: () => number;
+  readonly #screen: ProgressScreen;
   readonly #active = new Map<string, DownloadProgress | undefined>();
   readonly #urls = new Map<string, string>();
-  #window: LiveWindow | undefined;
   #phase: ContentPhase = 'check';
   #line = '';
   #overall: Progress | undefined;
-  #drawnMs = -Infinity;
 
-  constructor(options: ContentReporterOptions) {
-    this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
+  constructor(options: ScreenOptions) {
+    this.#screen = new ProgressScreen(options);
   }
 
   on(event: ContentEvent): void {
-    const {colors, symbols} = this.#options;
+    const {colors, symbols} = this.#screen;
     switch (event.type) {
       case 'content-phase-started':
         this.#phase = event.phase;
         this.#line = '';
-        if (this.#options.isLive) this.#draw(true);
+        if (this.#screen.isLive) this.#draw(true);
         else this.#print(`${doing[event.phase]}…`);
         return;
       case 'content-progress': {
@@ -107,33 +91,34 @@ export class ContentReporter implements Disposable {
             : event.from === 'cache'
               ? '(cached)'
               : '(local)';
-        this.#print(
-          `  ${colors.green(symbols.done)} ${this.#urls.get(event.id) ?? event.id}  ${formatBytes(event.sizeBytes)} ${from}`,
-        );
+        const size = `${formatBytes(event.sizeBytes)} ${from}`;
+        const name = this.#urls.get(event.id) ?? event.id;
+        // A log has the whole address.
+        const room = this.#screen.isLive
+          ? Math.max(leastName, this.#screen.columns - size.length - 7)
+          : Infinity;
+        this.#print(`  ${colors.green(symbols.done)} ${shortenMiddle(name, room)}  ${size}`);
         return;
       }
       case 'download-failed':
         this.#active.delete(event.id);
         this.#print(`  ${colors.red(symbols.failed)} ${event.message}`);
         return;
-      case 'notice': {
-        const sign = event.level === 'warning' ? colors.yellow(symbols.warning) : colors.dim(symbols.info);
-        this.#print(`${sign} ${event.message}`);
+      case 'notice':
+        this.#screen.notice(event);
         return;
-      }
       default:
         unreachable(event);
     }
   }
 
   stopping(): void {
-    this.#print(this.#options.colors.yellow(stoppingMessage));
+    this.#screen.stopping();
   }
 
   /** Gives the terminal back. The next event draws again. */
   pause(): void {
-    this.#window?.[Symbol.dispose]();
-    this.#window = undefined;
+    this.#screen.pause();
   }
 
   [Symbol.dispose](): void {
@@ -141,30 +126,21 @@ export class ContentReporter implements Disposable {
   }
 
   #draw(isUrgent = false): void {
-    if (!this.#options.isLive) return;
-    const now = this.#now();
-    if (!isUrgent && now - this.#drawnMs < frameMs) return;
-    this.#drawnMs = now;
-    const window = (this.#window ??= new LiveWindow(this.#options.output));
-    const lines = [
-      `${doing[this.#phase]}  ${this.#overall === undefined ? this.#line : formatProgress(this.#overall)}`,
-    ];
-    if (this.#phase === 'download') {
-      for (const [id, progress] of [...this.#active].slice(0, mostLines))
-        lines.push(
-          `  ${progress === undefined ? '' : `${formatProgress(progress)}  `}${this.#urls.get(id) ?? id}`,
-        );
-    }
-    window.update(
-      [],
-      lines.map((line) => truncate(line, window.columns - 1)),
-    );
+    this.#screen.draw((columns) => {
+      const how = this.#overall === undefined ? this.#line : formatProgress(this.#overall);
+      const total = `${doing[this.#phase]}  ${how}`;
+      if (this.#phase !== 'download') return [total];
+      const files = [...this.#active].slice(0, mostLines).map(([id, progress]) => {
+        const part = progress === undefined ? '' : `${formatProgress(progress)}  `;
+        const room = columns - 3 - part.length;
+        return `  ${part}${shortenMiddle(this.#urls.get(id) ?? id, Math.max(leastName, room))}`;
+      });
+      return [total, ...files];
+    }, isUrgent);
   }
 
-  /** Prints a line for good. */
   #print(line: string): void {
-    if (this.#window === undefined) this.#options.output.write(`${line}\n`);
-    else this.#window.update([line], []);
+    this.#screen.print(line);
   }
 }
 
@@ -174,7 +150,7 @@ function formatProgress({doneBytes, totalBytes, bytesPerSecond, secondsLeft}: Pr
     totalBytes === undefined || totalBytes === 0
       ? [formatBytes(doneBytes)]
       : [
-          `${Math.floor((doneBytes * 100) / totalBytes)} %`,
+          `${Math.floor((doneBytes * 100) / totalBytes)} %`.padStart(5),
           `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
         ];
   if (bytesPerSecond > 0) parts.push(`${formatBytes(bytesPerSecond)}/s`);

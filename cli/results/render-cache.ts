@@ -3,7 +3,7 @@ import type {Eviction} from '../../api/cache/download-cache.ts';
 import type {Remains} from '../../api/cache/partial-folder.ts';
 import type {CachePolicy} from '../../api/cache/policy.ts';
 import {formatBytes, formatCount, formatTime} from '../format.ts';
-import {cleanLine, columns, truncate, widthOf} from '../text.ts';
+import {cleanLine, columns, shortenMiddle, widthOf} from '../text.ts';
 
 interface CacheView {
   readonly folder: string;
@@ -38,7 +38,7 @@ export function renderCache({folder, policy, entries, unfinished, now, width}: C
     ) -
     2;
   const table = columns(
-    rows.map((row) => [...row.slice(0, 4), shorten(row[4] ?? '', Math.max(20, room))]),
+    rows.map((row) => [...row.slice(0, 4), shortenMiddle(row[4] ?? '', Math.max(20, room))]),
     [1, 3],
   );
   const allowed = policy.maxBytes === undefined ? 'no limit' : `${formatBytes(policy.maxBytes)} allowed`;
@@ -103,13 +103,6 @@ function formatAge(ms: number): string {
   if (minutes < 60) return `${minutes} min`;
   if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h`;
   return `${Math.floor(minutes / 1440)} d`;
-}
-
-/** Cuts an address in its middle: its server and the name of the file are what it is known by. */
-function shorten(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  const tail = Math.floor(width / 2);
-  return truncate(text, width - tail) + text.slice(text.length - tail);
 }
 
 /** Without a password, and with nothing that a terminal would obey. */

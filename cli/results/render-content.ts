@@ -1,6 +1,6 @@
 import type {CacheEntry} from '../../api/cache/cache-entry.ts';
 import type {DownloadCache} from '../../api/cache/download-cache.ts';
-import type {ContentResult} from '../../api/content/create-content-image.ts';
+import type {ContentResult} from '../../api/content/content-run.ts';
 import {formatBytes, formatCount} from '../format.ts';
 import {columns} from '../text.ts';
 import {renderCache} from './render-cache.ts';

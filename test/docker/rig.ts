@@ -11,7 +11,7 @@ import {ImageCache} from '../../volumes/image-cache.ts';
 import {PackageCache} from '../../volumes/package-cache.ts';
 import {GitCache} from '../../api/git/git-cache.ts';
 import {localRunner} from '../../api/pipeline/local-runner.ts';
-import {Pool} from '../../api/pipeline/pool.ts';
+import {Pool} from '../../api/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
 import {TeamCache} from '../../api/pipeline/team-cache.ts';
 import {ArtifactStore} from '../../volumes/artifact-store.ts';

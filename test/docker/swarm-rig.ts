@@ -6,7 +6,7 @@ import {parseCacheOptions} from '../../api/pipeline/cache-options.ts';
 import {Executor} from '../../api/pipeline/executor.ts';
 import {Holdings} from '../../api/pipeline/holdings.ts';
 import {openSwarm} from '../../api/pipeline/open-swarm.ts';
-import {Pool} from '../../api/pipeline/pool.ts';
+import {Pool} from '../../api/pool.ts';
 import type {RunContext, StepOutcome} from '../../api/pipeline/run-context.ts';
 import {nodesOf} from '../../api/pipeline/step-node.ts';
 import {TeamCache} from '../../api/pipeline/team-cache.ts';

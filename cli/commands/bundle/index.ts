@@ -1,11 +1,11 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {schemaCommand} from '../schema.ts';
 import {bundleCheckNameCommand} from './check-name.ts';
 import {bundleCreateCommand} from './create.ts';
 import {bundleImagesCommand} from './images.ts';
 import {bundleInitCommand} from './init.ts';
 import {bundleInspectCommand} from './inspect.ts';
-import {bundleSchemaCommand} from './schema.ts';
 import {bundleValidateCommand} from './validate.ts';
 import {bundleVerifyCommand} from './verify.ts';
 
@@ -20,7 +20,13 @@ export const bundleCommand = (context: CliContext) =>
     .addCommand(bundleInspectCommand(context))
     .addCommand(bundleImagesCommand(context))
     .addCommand(bundleCheckNameCommand(context))
-    .addCommand(bundleSchemaCommand(context))
+    .addCommand(
+      schemaCommand(context, {
+        of: 'bundle',
+        what: 'description',
+        load: async () => (await import('../../../api/bundle/description-schema.ts')).descriptionJsonSchema(),
+      }),
+    )
     .addHelpText(
       'after',
       `

@@ -1,6 +1,7 @@
 import {dirname} from 'node:path';
 import {Command, InvalidArgumentError} from '@commander-js/extra-typings';
 import {findByteSize} from '../../../configs/human-units.ts';
+import type {ContentListener} from '../../../api/content/content-event.ts';
 import type {CliContext} from '../../context.ts';
 import {endContentRun} from '../../end-content-run.ts';
 import {collect, jsonLinesOption} from '../../options.ts';
@@ -42,6 +43,11 @@ export const contentCreateCommand = (context: CliContext, name = 'create') =>
       'speak to this registry without TLS; may be given several times',
       collect,
     )
+    .option('--volume <name|path>', 'of a base {pipeline: …}: where its artifacts are kept, as for build')
+    .option(
+      '--package-volume <name|path>',
+      'of a base {pipeline: …}: where its packages are kept, as for build',
+    )
     .addOption(jsonLinesOption())
     .option('-D, --debug', 'show where an error comes from')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -78,7 +84,12 @@ Examples:
             insecureRegistries: insecureRegistry,
             onEvent,
             signal,
-            buildBase: (configs) => buildBase(configs, context),
+            buildBase: (configs) =>
+              buildBase(configs, context, {
+                volume: rest.volume,
+                packageVolume: rest.packageVolume,
+                onEvent,
+              }),
             onWarnings: (warnings) => void (pause(), printWarnings(warnings, context)),
             ...(showCache === true && {
               onCache: (cache, entries) => {
@@ -93,14 +104,38 @@ Examples:
       });
     });
 
+interface BuildBaseOptions {
+  readonly volume: string | undefined;
+  readonly packageVolume: string | undefined;
+  readonly onEvent: ContentListener;
+}
+
 /** The image of our own pipeline, in the folder of its configs.json. */
-async function buildBase(configs: string, context: CliContext): Promise<string> {
+async function buildBase(
+  configs: string,
+  context: CliContext,
+  {volume, packageVolume, onEvent}: BuildBaseOptions,
+): Promise<string> {
   const {PipelineError} = await import('../../../api/errors.ts');
-  const {findBuiltImage} = await import('../../../api/content/plan-content.ts');
   const folder = configs.endsWith('.json') ? dirname(configs) : configs;
   const {build} = await context.loadApi();
-  await build({components: ['rpi_sd_image'], target: folder, signal: context.interrupt.signal});
-  const image = await findBuiltImage(folder);
+  const say = (message: string) => onEvent({type: 'notice', level: 'info', message: `base: ${message}`});
+  const {delivered} = await build({
+    components: ['rpi_sd_image'],
+    target: folder,
+    verbosity: 'info',
+    ...(volume !== undefined && {volume}),
+    ...(packageVolume !== undefined && {packageVolume}),
+    signal: context.interrupt.signal,
+    onEvent: (event) => {
+      if (event.type === 'notice') onEvent(event);
+      else if (event.type === 'step-started') say(`${event.step} is being built`);
+      else if (event.type === 'artifact-delivered') say(`${event.artifact.path} is there`);
+    },
+  });
+  // The plain one of several forms.
+  const images = delivered.map(({path}) => path).filter((path) => /\.img(?:\.(?:zst|xz|zip))?$/.test(path));
+  const [image] = images.sort((a, b) => a.length - b.length);
   if (image !== undefined) return image;
   throw new PipelineError('SOURCE_MISSING', `building ${configs} has left no image in ${folder}`);
 }

@@ -1,8 +1,8 @@
 import {Command} from '@commander-js/extra-typings';
 import type {CliContext} from '../../context.ts';
+import {schemaCommand} from '../schema.ts';
 import {contentCreateCommand} from './create.ts';
 import {contentGetOciSizesCommand} from './get-oci-sizes.ts';
-import {contentSchemaCommand} from './schema.ts';
 
 /** `hypriotkit content`: images loaded with content. */
 export const contentCommand = (context: CliContext) =>
@@ -10,7 +10,13 @@ export const contentCommand = (context: CliContext) =>
     .description('fill images with files, archives and container images')
     .addCommand(contentCreateCommand(context))
     .addCommand(contentGetOciSizesCommand(context))
-    .addCommand(contentSchemaCommand(context))
+    .addCommand(
+      schemaCommand(context, {
+        of: 'content',
+        what: 'configuration',
+        load: async () => (await import('../../../api/content/config-schema.ts')).contentJsonSchema(),
+      }),
+    )
     .addHelpText(
       'after',
       `

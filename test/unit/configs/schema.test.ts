@@ -32,6 +32,7 @@ describe('componentNames', () => {
       'rpi_bootloader',
       'rpi_kernel',
       'rpi_sd_image',
+      'content_image',
       'ota-bundler',
     ]);
   });

@@ -10,7 +10,7 @@ describe('a component', () => {
 
   it('that is like none gets all names', () => {
     expect(linesOfValue({flux: {}})).toEqual([
-      '1:2 unknown component "flux", known are base_image, root_fs, blank_image, rpi_bootloader, rpi_kernel, rpi_sd_image, ota-bundler',
+      '1:2 unknown component "flux", known are base_image, root_fs, blank_image, rpi_bootloader, rpi_kernel, rpi_sd_image, content_image, ota-bundler',
     ]);
   });
 

@@ -154,7 +154,7 @@ describe('a base image', () => {
     await create(folder, text, {
       buildBase: async (configs) => {
         built.push(configs);
-        return makeBase(join(folder, 'hypriotos.img'));
+        return makeBase(join(folder, 'hypriotos-rpi64-latest.img'));
       },
     });
     expect(built).toEqual([join(folder, 'configs.json')]);

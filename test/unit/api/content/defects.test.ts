@@ -1,10 +1,11 @@
 /** The defects of the reference that the specification lists (content-images, A.13), by their numbers. */
 import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {readdir, readFile, stat, writeFile} from 'node:fs/promises';
+import {mkdir, readdir, readFile, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {beforeAll, describe, expect, test} from 'vitest';
 import {createContentImage, type ContentOptions} from '../../../../api/content/create-content-image.ts';
+import {packageRoot} from '../../../../configs/package-root.ts';
 import {zstdCompressSync} from './pack.ts';
 import {answer, serve} from '../download/file-server.ts';
 import {LoopbackRegistry, makeImage} from '../registry/loopback-registry.ts';
@@ -258,6 +259,21 @@ describe('14: container images', () => {
     expect(await readdir(folder)).toEqual(['image.yaml']);
   });
 
+  test('are had from a registry that is busy at first (429)', async () => {
+    const folder = await makeTempFolder();
+    await using registry = await LoopbackRegistry.start();
+    registry.add('web', '1', makeImage(['a']));
+    let busy = 2;
+    registry.intercept = (_request, response, {pathname}) => {
+      if (!pathname.includes('/manifests/') || busy-- <= 0) return false;
+      response.writeHead(429, {'retry-after': '0'}).end();
+      return true;
+    };
+    const text = `base: BASE\noci_images: ["${registry.host}/web:1"]`;
+    await create(folder, text);
+    expect((await readImage(join(folder, 'out.img'))).complaints).toBe('');
+  });
+
   test('one for arm64 alone is taken, one for another machine is not', async () => {
     const folder = await makeTempFolder();
     await using registry = await LoopbackRegistry.start();
@@ -314,4 +330,48 @@ describe('16: what the reference passes over', () => {
   });
 });
 
-// 17, root and loop devices: nothing here asks for them; e2fsck and resize2fs on plain files are all that is run.
+// 15, what eviction and the policy mean: test/unit/api/cache/plan-evictions.test.ts and policy-file.test.ts.
+
+describe('17: neither root nor what only root has', () => {
+  const wrong = [
+    'mount',
+    'umount',
+    'losetup',
+    'dmsetup',
+    'mknod',
+    'partprobe',
+    'qemu-img',
+    'parted',
+    'fdisk',
+  ];
+
+  test.each([
+    {name: 'a check', more: ['--check'], made: false},
+    {name: 'making an image', more: [], made: true},
+  ])('is needed for $name', async ({more, made}) => {
+    const folder = await makeTempFolder();
+    // Whoever calls one of them is written down.
+    const called = join(folder, 'called');
+    const programs = join(folder, 'bin');
+    await mkdir(programs);
+    for (const name of wrong)
+      await writeFile(join(programs, name), `#!/bin/sh\necho ${name} >>${called}\nexit 1\n`, {mode: 0o755});
+    await writeFile(
+      join(folder, 'image.yaml'),
+      `base: ${join(bases, 'base.img')}\nfiles: [{to: /data/x, content: x}]\noffspot: {hostname: reef}\n`,
+    );
+    const command = [process.execPath, '--import', 'tsx', join(packageRoot(), 'cli/image-creator.ts')];
+    const all = [...command, join(folder, 'image.yaml'), join(folder, 'out.img'), ...more];
+    // As root: without any capability, which neither mounts nor makes devices.
+    const powerless = ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--', ...all];
+    const [program = '', ...args] = process.getuid?.() === 0 ? powerless : all;
+    execFileSync(program, args, {
+      cwd: packageRoot(),
+      env: {...process.env, PATH: `${programs}:${process.env['PATH'] ?? ''}`},
+      stdio: 'pipe',
+    });
+    expect((await readdir(folder)).includes('called')).toBe(false);
+    expect((await readdir(folder)).includes('out.img')).toBe(made);
+    if (made) expect((await readImage(join(folder, 'out.img'))).complaints).toBe('');
+  });
+});

@@ -251,6 +251,13 @@ describe('targets', () => {
   });
 });
 
+test('a key that nobody knows hides no other mistake', () => {
+  expect(complaintsAbout('bse: 1.2.1\nbase: 1.2.1\nfiles: [{to: /etc/x, content: x}]')).toEqual([
+    expect.stringContaining('1:1 bse is not known'),
+    expect.stringContaining('files[0].to must be a path in /data'),
+  ]);
+});
+
 test('finds every mistake at once', () => {
   expect(
     complaintsAbout(`

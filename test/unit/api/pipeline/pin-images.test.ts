@@ -4,7 +4,6 @@ import {RegistryCache} from '../../../../api/registry/registry-cache.ts';
 import {defaultConfigs} from '../../../../configs/default-configs.ts';
 import type {Lock} from '../../../../configs/lock-file.ts';
 import {digestOf, LoopbackRegistry, makeImage} from '../registry/loopback-registry.ts';
-import {makeTempFolder} from '../temp-folder.ts';
 
 const configsWith = (...preload: string[]) => {
   const configs = defaultConfigs();
@@ -23,7 +22,7 @@ it('asks registries for what the lock does not have, and for nothing else', asyn
   const [first, second] = [makeImage(['one']), makeImage(['two'])];
   registry.add('web', '1', first);
   const name = `${registry.host}/web:1`;
-  const cache = new RegistryCache({folder: await makeTempFolder()});
+  const cache = new RegistryCache(undefined);
   const unlocked = lockedImages(undefined, configsWith(name));
   expect(unlocked.differences).toEqual([`rpi_sd_image.preload: ${name} is not in the lock`]);
   const images = lockImages(await pinImages(unlocked, cache));

@@ -10,7 +10,7 @@ import type {RunContext} from '../../../../api/pipeline/run-context.ts';
 import {identifyStep} from '../../../../api/pipeline/identify-step.ts';
 import {GitCache} from '../../../../api/git/git-cache.ts';
 import {localRunner} from '../../../../api/pipeline/local-runner.ts';
-import {Pool} from '../../../../api/pipeline/pool.ts';
+import {Pool} from '../../../../api/pool.ts';
 import {TeamCache} from '../../../../api/pipeline/team-cache.ts';
 import {PackageCache} from '../../../../volumes/package-cache.ts';
 import type {StoreEntry} from '../../../../volumes/store-entry.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {describe, expect, it} from 'vitest';
-import {Pool} from '../../../../api/pipeline/pool.ts';
+import {Pool} from '../../../api/pool.ts';
 
 /** A task that ends when the test says so. */
 class Task {

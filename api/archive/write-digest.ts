@@ -1,6 +1,6 @@
 import {writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
-import {sha256File} from '../archive/sha256-file.ts';
+import {sha256File} from './sha256-file.ts';
 
 /**
  * Writes the `.sha256` companion of a file, as sha256sum does.
