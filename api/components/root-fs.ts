@@ -128,6 +128,8 @@ export function rootFsSteps(configs: Configs, local: LocalFiles = noLocalFiles, 
       outputs: withDigest(`${name}.tar.gz`),
       network: false,
       memoryBytes: gibibyte,
+      // The image starts from root_fs.packages, too, and takes longer.
+      background: true,
     },
   ];
 }

@@ -115,6 +115,8 @@ export interface Step {
   /** Debian architecture of programs that it executes, when it executes any but its own. */
   readonly executes?: string;
   readonly memoryBytes: number;
+  /** Hardly any step waits for it: those that run at the same time get the processors first. */
+  readonly background?: true;
   /** No container at all: the client fetches this, and `source.tar` is the output. */
   readonly checkout?: PinnedFolder;
   /** No container either: the client makes the outputs. */

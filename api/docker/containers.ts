@@ -24,6 +24,8 @@ export interface ContainerSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly memoryBytes?: number;
   readonly pids?: number;
+  /** Its share of the processors when they are busy, against 1024 of a container that says nothing. */
+  readonly cpuShares?: number;
   /** Keeps stdin open until the client closes it or dies. */
   readonly stdin?: boolean;
   /** Only the registration of binfmt needs any. */
@@ -343,6 +345,7 @@ function toCreateOptions(spec: ContainerSpec): Dockerode.ContainerCreateOptions 
       NetworkMode: spec.network,
       ...(spec.memoryBytes !== undefined && {Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes}),
       ...(spec.pids !== undefined && {PidsLimit: spec.pids}),
+      ...(spec.cpuShares !== undefined && {CpuShares: spec.cpuShares}),
       ...(spec.extraCapabilities && {CapAdd: [...spec.extraCapabilities]}),
       ...(spec.privileged && {Privileged: true}),
       SecurityOpt: spec.unconfined ? ['seccomp=unconfined', 'apparmor=unconfined'] : ['no-new-privileges'],

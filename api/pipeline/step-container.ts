@@ -6,6 +6,9 @@ import type {RunContext} from './run-context.ts';
 /** Processes and threads that a step may have: apt, dpkg and a compressor with a thread for each core stay far below. */
 const processLimit = 4096;
 
+/** Of processor time, where others want it, too; a container has 1024 usually. */
+const backgroundShares = 64;
+
 /**
  * The CPU that qemu emulates, by Debian architecture; each has models of its own and refuses to start with another's.
  * That of arm64 is one without pointer authentication: emulating it makes every function call up to 18 times slower.
@@ -39,6 +42,7 @@ export function stepContainer(
     labels: {...session.labels('step'), [label.step]: step.name},
     memoryBytes: step.memoryBytes,
     pids: processLimit,
+    ...(step.background && {cpuShares: backgroundShares}),
     ...(step.hypriot !== undefined && privileged.has(step.component) && {privileged: true}),
   };
 }
