@@ -120,9 +120,9 @@ rm -rf "$work" &
 check=$!
 # Zip and zst come out of the one pass that reads the image: one that is not wanted costs little.
 # What is as it was in the image before, another name of the host away, is packed already.
-for earlier in /earlier/*.img; do :; done
+for earlier in /earlier/*.img.units; do :; done
 [ -f "$earlier" ] || earlier=
-/usr/lib/hypriotkit/describe-image "$image" ${earlier:+"$earlier"}
+/usr/lib/hypriotkit/describe-image "$image" ${earlier:+"${earlier%.units}"}
 for form in zip zst; do
 	case " ${COMPRESSION:-none zip zst} " in *" $form "*) ;; *) rm -f "$image.$form" ;; esac
 done

@@ -76,12 +76,14 @@ function script({pieces, size, ranges}: Image): string {
         /usr/lib/hypriotkit/pack-image $threads i.img >digests.$threads
       cat digests.$threads i.img.zip i.img.zst i.img.units | sha256sum >packed.$threads
     done
-    # Another image, with one that is nearly the same at hand, undamaged or not: the same as without.
-    mkdir new; cp i.img new/; printf x | dd of=new/i.img bs=1 seek=$((${size} / 2)) conv=notrunc status=none
-    packed() { cp --sparse=never new/i.img again.img; mv again.img new/i.img
-      /usr/lib/hypriotkit/pack-image 2 new/i.img "$@" </dev/null >new/digests; cat new/digests new/i.img.zip new/i.img.zst new/i.img.units | sha256sum; }
+    # Another image, with one at hand that has most of it elsewhere, undamaged or not: the same as without.
+    mkdir new; at=$((${size} / 3 / 4096 * 4096))
+    { head -c $at i.img; head -c 4096 /dev/urandom; tail -c +$((at + 1)) i.img; } |
+      dd of=new/i.img bs=64K iflag=fullblock conv=sparse status=none; truncate -s $((${size} + 4096)) new/i.img
+    packed() { /usr/lib/hypriotkit/pack-image 2 new/i.img "$@" </dev/null >new/digests
+      cat new/digests new/i.img.zip new/i.img.zst new/i.img.units | sha256sum; }
     { packed; packed i.img; } >earlier
-    for file in i.img.zip i.img.zst i.img i.img.units; do
+    for file in ${size < 2 ** 30 ? 'i.img.zip i.img.zst i.img.units' : ''}; do
       cp $file kept; printf y | dd of=$file bs=1 seek=$(($(stat -c %s $file) / 3)) conv=notrunc status=none; packed i.img >>earlier
       truncate -s $(($(stat -c %s $file) / 2)) $file; packed i.img >>earlier; mv kept $file
     done

@@ -8,11 +8,13 @@
  * SOURCE_DATE_EPOCH as its date.
  *
  * Every unit of the image is packed on its own: the bytes do not depend on the number of threads, and
- * units of zeros are packed once and then repeated. In the zip the units are joined to one stream of
+ * units of zeros are packed once and then repeated. A unit ends behind a block that says so by its content,
+ * so the same data makes the same units wherever it lies, but after 4 MiB at the latest. In the zip the units are joined to one stream of
  * deflate; in the zst each is a frame of its own (RFC 8878, 3.1), and a reader reads one after the other.
  *
- * IMAGE.units says where they are. EARLIER is an image that was packed before, beside what it was packed to:
- * a unit that is the same there is not packed again but copied (earlier-image.h). Nothing else depends on it.
+ * IMAGE.units says where they are. EARLIER is the path that an image had when it was packed before: a unit that
+ * was in it is not packed again but copied from EARLIER.zip and EARLIER.zst (earlier-image.h). Nothing else
+ * depends on it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,6 +33,8 @@
 #include "zip-frame.h"
 
 #define BLOCK 4096 /* of the file system that holds the image: the smallest hole */
+#define LEAST_UNIT (1 << 20)
+#define MARK 0xff /* bits of a block's sum that are zero at the end of a unit: one block of 256 */
 #define MOST_THREADS 16 /* more find nothing to do: one thread reads and hashes */
 #define ZIP_LEVEL 1 /* 6 takes twice the time for two percent */
 #define ZST_LEVEL 3
@@ -42,7 +46,6 @@
 struct unit {
 	enum { FREE, READ, TAKEN, PACKED } state;
 	int is_zero;
-	uint64_t number;
 	size_t size;
 	unsigned char *data;
 	struct packed packed;
@@ -60,7 +63,7 @@ struct range {
 
 static const char *path;
 static int image;
-static uint64_t size, units;
+static uint64_t size;
 static unsigned char *zeros;
 static struct packed packed_zeros; /* a whole unit of them */
 static struct earlier *earlier;
@@ -68,6 +71,7 @@ static struct earlier *earlier;
 static struct unit *ring;
 static size_t slots;
 static uint64_t next_to_pack, last_read; /* numbers of units; those below last_read have been read */
+static int all_read;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
@@ -115,6 +119,7 @@ static size_t deflate_unit(z_stream *stream, unsigned char *to, const unsigned c
 	return stream->next_out - to;
 }
 
+/* The digest of the content is known already. */
 static void pack(struct packer *packer, const unsigned char *data, size_t bytes, struct packed *to) {
 	to->zst_size = ZSTD_compress2(packer->zst, to->zst, ZSTD_compressBound(UNIT), data, bytes);
 	if (ZSTD_isError(to->zst_size)) fail(".zst: zstd");
@@ -131,24 +136,22 @@ static void allocate_packed(struct packed *packed) {
 static void *pack_units(void *none) {
 	struct packer packer;
 	struct unit *unit;
-	unsigned char *same = allocate(UNIT);
 	open_packer(&packer, ZIP_LEVEL);
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		while (next_to_pack == last_read && last_read < units) pthread_cond_wait(&changed, &lock);
-		if (next_to_pack == units) break;
+		while (next_to_pack == last_read && !all_read) pthread_cond_wait(&changed, &lock);
+		if (next_to_pack == last_read) break;
 		unit = &ring[next_to_pack++ % slots];
 		if (unit->state != READ) continue;
 		unit->state = TAKEN;
 		pthread_mutex_unlock(&lock);
-		if (!copy_earlier(earlier, unit->number, unit->data, unit->size, same, &unit->packed))
-			pack(&packer, unit->data, unit->size, &unit->packed);
+		digest_content(unit->data, unit->size, &unit->packed);
+		if (!copy_earlier(earlier, &unit->packed)) pack(&packer, unit->data, unit->size, &unit->packed);
 		pthread_mutex_lock(&lock);
 		unit->state = PACKED;
 		pthread_cond_broadcast(&changed);
 	}
 	pthread_mutex_unlock(&lock);
-	free(same);
 	return none;
 }
 
@@ -198,14 +201,26 @@ static void read_all(unsigned char *data, uint64_t at, size_t bytes) {
 	}
 }
 
+/* The beginning of a block is enough to tell it from most others; one of zeros is no mark. */
+static int is_mark(const unsigned char *block) { return (crc32_z(0, block, 64) & MARK) == 0; }
+
+/* How many of the bytes that follow each other belong to the first unit. */
+static size_t unit_size(const unsigned char *data, size_t bytes) {
+	size_t end;
+	for (end = LEAST_UNIT; end < bytes; end += BLOCK)
+		if (is_mark(data + end - BLOCK)) return end;
+	return bytes;
+}
+
 static void *read_units(void *none) {
 	EVP_MD_CTX *whole = open_digest();
-	uint64_t number, at, data_from = 0;
-	for (number = 0, at = 0; number < units; number++, at += UNIT) {
-		struct unit *unit = &ring[number % slots];
+	uint64_t number = 0, at, data_from = 0;
+	size_t bytes;
+	for (at = 0; at < size; at += bytes) {
+		struct unit *unit = &ring[number++ % slots];
 		const unsigned char *data;
-		size_t bytes = size - at < UNIT ? size - at : UNIT;
 		off_t found;
+		bytes = size - at < UNIT ? size - at : UNIT;
 		if (data_from <= at) {
 			found = lseek(image, at, SEEK_DATA);
 			if (found < 0 && errno != ENXIO) fail("");
@@ -214,10 +229,10 @@ static void *read_units(void *none) {
 		pthread_mutex_lock(&lock);
 		while (unit->state != FREE) pthread_cond_wait(&changed, &lock);
 		pthread_mutex_unlock(&lock);
-		unit->number = number;
-		unit->size = bytes;
 		if (data_from < at + bytes) read_all(unit->data, at, bytes);
 		unit->is_zero = data_from >= at + bytes || is_zero(unit->data, bytes);
+		if (!unit->is_zero) bytes = unit_size(unit->data, bytes);
+		unit->size = bytes;
 		data = unit->is_zero ? zeros : unit->data;
 		dig_holes(data, at, bytes);
 		/* A short unit of zeros is the last one; it is packed as any other. */
@@ -227,12 +242,16 @@ static void *read_units(void *none) {
 		}
 		pthread_mutex_lock(&lock);
 		unit->state = unit->is_zero ? PACKED : READ;
-		last_read = number + 1;
+		last_read = number;
 		pthread_cond_broadcast(&changed);
 		pthread_mutex_unlock(&lock);
 		EVP_DigestUpdate(whole, data, bytes);
 		hash_ranges(data, at, bytes);
 	}
+	pthread_mutex_lock(&lock);
+	all_read = 1;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
 	close_digest(whole, image_digest);
 	return none;
 }
@@ -259,7 +278,7 @@ static void write_all(int fd, const void *data, size_t bytes, const char *ending
 /* What the packed bytes of a unit depend on, besides its content. */
 static const char *packer_name(void) {
 	static char name[100];
-	snprintf(name, sizeof name, "zlib-%s-%d zstd-%s-%d unit-%d", zlibVersion(), ZIP_LEVEL, ZSTD_versionString(), ZST_LEVEL, UNIT);
+	snprintf(name, sizeof name, "zlib-%s-%d zstd-%s-%d units-%d-%d-%d", zlibVersion(), ZIP_LEVEL, ZSTD_versionString(), ZST_LEVEL, LEAST_UNIT, UNIT, MARK);
 	return name;
 }
 
@@ -276,12 +295,16 @@ static void write_units(void) {
 	print_packer(list, packer_name(), head);
 	/* Written a second time at the end, when the sizes are known. */
 	write_all(zip, frame, head, ".zip");
-	for (number = 0; number < units; number++) {
+	for (number = 0;; number++) {
 		struct unit *unit = &ring[number % slots];
 		const struct packed *packed;
+		int is_end;
 		pthread_mutex_lock(&lock);
-		while (unit->state != PACKED) pthread_cond_wait(&changed, &lock);
+		while (number == last_read && !all_read) pthread_cond_wait(&changed, &lock);
+		is_end = number == last_read;
+		while (!is_end && unit->state != PACKED) pthread_cond_wait(&changed, &lock);
 		pthread_mutex_unlock(&lock);
+		if (is_end) break;
 		packed = unit->is_zero ? &packed_zeros : &unit->packed;
 		write_all(zip, packed->zip, packed->zip_size, ".zip");
 		write_all(zst, packed->zst, packed->zst_size, ".zst");
@@ -332,7 +355,6 @@ int main(int argc, char **argv) {
 	image = open(path, O_RDWR | O_CLOEXEC);
 	if (image < 0 || fstat(image, &status) != 0) fail("");
 	size = status.st_size;
-	units = (size + UNIT - 1) / UNIT;
 	read_ranges();
 	if (argc == 4) earlier = open_earlier(argv[3], packer_name());
 
@@ -341,6 +363,7 @@ int main(int argc, char **argv) {
 	/* The same for every empty unit, so it may take its time and be as small as can be. */
 	open_packer(&packer, 9);
 	allocate_packed(&packed_zeros);
+	digest_content(zeros, UNIT, &packed_zeros);
 	pack(&packer, zeros, UNIT, &packed_zeros);
 	slots = threads * 2 + 2;
 	ring = calloc(slots, sizeof *ring);
