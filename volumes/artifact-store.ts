@@ -142,6 +142,7 @@ export class ArtifactStore implements EntryReader {
 
   /** What `.sha256` companions in a work folder say: digest by name of the file that they speak of. */
   async readCompanions(work: WorkFolder, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (names.length === 0) return new Map();
     return new Map(
       parseDigests(await this.#host.run('cd "$1" && shift && cat -- "$@"', [work.path, ...names])),
     );

@@ -18,8 +18,11 @@ export async function collectOutputs(
   const present = await store.listWork(work);
   const {names, missing} = matchOutputs(step.outputs, present);
   if (missing.length > 0) return {ok: false, failure: missingOutputs(step.name, missing, present)};
-  const files = await store.measureWork(work, names);
-  const wrong = await findWrongCompanion(store, work, files);
+  const [files, said] = await Promise.all([
+    store.measureWork(work, names),
+    store.readCompanions(work, names.filter(isCompanion)),
+  ]);
+  const wrong = findWrongCompanion(files, said);
   if (wrong === undefined) return {ok: true, files};
   return {ok: false, failure: wrongCompanion(step.name, wrong)};
 }
@@ -49,17 +52,21 @@ export function wrongCompanion(step: string, file: string): StepFailure {
   };
 }
 
-/** The first file that is not what its `.sha256` companion says. */
-async function findWrongCompanion(
-  store: ArtifactStore,
-  work: WorkFolder,
+/** The first file that is not what its companion says. */
+function findWrongCompanion(
   files: readonly StoredFile[],
-): Promise<string | undefined> {
-  const companions = files.map((file) => file.name).filter((name) => name.endsWith('.sha256'));
-  if (companions.length === 0) return undefined;
-  const said = await store.readCompanions(work, companions);
+  said: ReadonlyMap<string, string>,
+): string | undefined {
   const digests = new Map(files.map((file) => [file.name, file.sha256]));
-  return companions
-    .map((name) => name.slice(0, -'.sha256'.length))
+  return files
+    .map(({name}) => name)
+    .filter(isCompanion)
+    .map((name) => name.slice(0, -companionEnding.length))
     .find((file) => digests.get(file) !== said.get(file));
+}
+
+const companionEnding = '.sha256';
+
+function isCompanion(name: string): boolean {
+  return name.endsWith(companionEnding);
 }
