@@ -140,7 +140,7 @@ async function copyOut(
     emit({type: 'delivery-progress', name: file.name, doneBytes, totalBytes: file.sizeBytes});
   };
   try {
-    if (await copyKnown(await store.findKnown?.(entry, file.name), partial, file, signal)) {
+    if (await copyKnown(await store.findKnown?.(entry, file.name), partial, file, report, signal)) {
       await rename(partial, path);
       return;
     }
@@ -182,11 +182,21 @@ async function copyKnown(
   known: KnownFile | undefined,
   to: string,
   {sizeBytes}: StoredFile,
+  report: (doneBytes: number) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (known === undefined) return false;
+  const watching = setInterval(() => {
+    // What goes wrong is said below.
+    void stat(to)
+      .then(({size}) => {
+        report(size);
+      })
+      .catch(() => undefined);
+  }, 200);
   // By way of cp, which knows holes; Node's copyFile does not.
   const {status} = await runProgram('cp', ['--', known.path, to], {signal});
+  clearInterval(watching);
   signal.throwIfAborted();
   return status === 0 && (await known.isSame()) && (await stat(to)).size === sizeBytes;
 }

@@ -309,3 +309,57 @@ describe('deliver, for a file that comes packed, too', () => {
     expect((await readdir(target)).toSorted()).toEqual(['a.img', 'a.img.zst']);
   });
 });
+
+describe('deliver, for what this run has verified in a volume on this machine', () => {
+  beforeEach(async () => {
+    vi.stubEnv('XDG_CACHE_HOME', await makeTempFolder());
+    onTestFinished(() => void vi.unstubAllEnvs());
+  });
+
+  async function makeDelivery() {
+    const rig = new StoreRig(await makeTempFolder());
+    const path = rig.path('entries', print('a'), 'a.img');
+    const size = 8 * 1024 ** 2;
+    const entry = await rig.publish(print('a'), {'a.img': Buffer.alloc(size, 'a', 'utf8').fill(0, 4096)});
+    const host = new LocalVolumeHost(rig.folder);
+    host.near = rig.folder;
+    const store = new ArtifactStore(host);
+    const target = await makeTempFolder();
+    const run = (signal = new AbortController().signal) =>
+      deliver(store, entry, entry.files, target, () => undefined, signal);
+    return {entry, store, path, target, run, delivered: join(target, 'a.img')};
+  }
+
+  it('lets the kernel copy it, with its holes, and does not read it again', async () => {
+    const {entry, store, path, run, delivered} = await makeDelivery();
+    spawnSync('fallocate', ['--dig-holes', path]);
+    expect(await store.findCorrupt(entry)).toEqual([]);
+    const read = vi.spyOn(store, 'readFile');
+    await run();
+    expect(read).not.toHaveBeenCalled();
+    expect(await sha256File(delivered)).toBe(entry.files[0]?.sha256);
+    expect((await stat(delivered)).blocks).toBeLessThanOrEqual((await stat(path)).blocks);
+  });
+
+  it('notices what has changed since', async () => {
+    const {entry, store, path, target, run} = await makeDelivery();
+    expect(await store.findCorrupt(entry)).toEqual([]);
+    const content = await readFile(path);
+    content[5_000_000] = 1;
+    await writeFile(path, content);
+    await expect(run()).rejects.toMatchObject({message: 'a.img of root_fs is damaged in the volume'});
+    expect(await readdir(target)).toEqual([]);
+  });
+
+  it('stops when the user does, and leaves no half copy', async () => {
+    const {entry, store, target, run} = await makeDelivery();
+    expect(await store.findCorrupt(entry)).toEqual([]);
+    const stopped = new AbortController();
+    vi.spyOn(store, 'findKnown').mockImplementation(() => {
+      stopped.abort(new Error('stopped'));
+      return ArtifactStore.prototype.findKnown.call(store, entry, 'a.img');
+    });
+    await expect(run(stopped.signal)).rejects.toThrow('stopped');
+    expect(await readdir(target)).toEqual([]);
+  });
+});
