@@ -31,18 +31,19 @@ export function networkAssertions(): string[] {
     'sudo -n modprobe mac80211_hwsim radios=3',
     serveDhcp('wlan1', '10.9.0.1/24'),
     accessPoint('wlan1', reef, 2437),
-    waitFor(`sudo -n wpa_cli -i wlan0 status | grep -x ssid=${reef.ssid}`, 300),
+    waitFor(`sudo -n wpa_cli -i wlan0 status | grep -x ssid=${reef.ssid}`, 240),
     waitFor('sudo -n wpa_cli -i wlan0 status | grep -x wpa_state=COMPLETED', 120),
     'sudo -n wpa_cli -i wlan0 get country | grep -x DE',
     waitFor('ip -4 -o address show dev wlan0 | grep "inet 10.9.0."', 120),
     // That network goes away; the other one does not say its name.
     'sudo -n kill "$(cat /tmp/wlan1.pid)"',
     accessPoint('wlan2', cave, 2412),
-    waitFor(`sudo -n wpa_cli -i wlan0 status | grep -x ssid=${cave.ssid}`, 300),
+    waitFor(`sudo -n wpa_cli -i wlan0 status | grep -x ssid=${cave.ssid}`, 240),
     waitFor('sudo -n wpa_cli -i wlan0 status | grep -x wpa_state=COMPLETED', 120),
   ];
 }
 
+/** Shorter than the five minutes that a command has at the console. */
 function waitFor(command: string, seconds: number): string {
   return `timeout ${seconds} sh -c 'until ${command}; do sleep 2; done' || { ip address; networkctl; sudo -n wpa_cli -i wlan0 status; false; }`;
 }
